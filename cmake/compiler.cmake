@@ -12,7 +12,10 @@ set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
 set(CMAKE_CXX_EXTENSIONS OFF)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
-set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+# Set by hand, alike for libraries and programs: a precompiled header serves only files with the same flags.
+set(CMAKE_POSITION_INDEPENDENT_CODE OFF)
+add_compile_options(-fPIE)
+add_link_options(-pie)
 
 option(AETERNA_TESTS "Build the unit tests" OFF)
 option(AETERNA_BENCH "Build the benchmarks" OFF)
