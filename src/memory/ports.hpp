@@ -211,6 +211,10 @@ class MemoryIndex {
   public:
     virtual ~MemoryIndex() = default;
     virtual task<result<Candidates>> search(IndexQuery query, Deadline deadline) = 0;
+    /// Ranks these records as `search` would rank them were they the index; nothing is kept. For
+    /// asOf.
+    virtual task<result<Candidates>> search_among(std::vector<MemoryRecord> records,
+                                                  IndexQuery query, Deadline deadline) = 0;
     virtual task<result<IndexStatus>> status(Deadline deadline) = 0;
     /// Online: the present index answers until the new one replaces it.
     virtual task<result<IndexStatus>> rebuild(Deadline deadline) = 0;
