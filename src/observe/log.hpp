@@ -3,6 +3,8 @@
 #include <initializer_list>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 #include <variant>
 
 namespace aeterna::log {
@@ -19,11 +21,12 @@ struct Field {
     Field(std::string_view n, bool v) : name(n), value(v) {}
     Field(std::string_view n, double v) : name(n), value(v) {}
     template <class Int>
-        requires std::is_integral_v<Int>
+        requires(std::is_integral_v<Int> && !std::is_same_v<Int, bool>)
     Field(std::string_view n, Int v) : name(n), value(static_cast<std::int64_t>(v)) {}
 };
 
-/// One line on standard error: JSON for machines, aligned text for people. Safe from any thread.
+/// One line on standard error: JSON for machines, aligned text for people (coloured on a terminal
+/// without NO_COLOR). Control bytes and bad UTF-8 are escaped. Safe from any thread; never throws.
 void write(Level level, std::string_view event, std::initializer_list<Field> fields = {});
 inline void debug(std::string_view event, std::initializer_list<Field> fields = {}) {
     write(Level::kDebug, event, fields);
@@ -38,6 +41,7 @@ inline void error(std::string_view event, std::initializer_list<Field> fields = 
     write(Level::kError, event, fields);
 }
 
+/// Until then: kInfo and kText.
 void configure(Level level, Format format);
 [[nodiscard]] bool enabled(Level level) noexcept;
 
