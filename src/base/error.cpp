@@ -3,30 +3,32 @@
 namespace aeterna {
 
 const CodeTraits& traits(Code code) noexcept {
-    static constexpr CodeTraits kMalformed{"malformed", false, Fault::kCaller, Effect::kNone};
+    static constexpr CodeTraits kMalformed{"malformed", false, Fault::kCaller, Effect::kNone, 400};
     static constexpr CodeTraits kUnauthenticated{"unauthenticated", false, Fault::kCaller,
-                                                 Effect::kNone};
-    static constexpr CodeTraits kForbidden{"forbidden", false, Fault::kCaller, Effect::kNone};
-    static constexpr CodeTraits kNotFound{"not_found", false, Fault::kCaller, Effect::kNone};
+                                                 Effect::kNone, 401};
+    static constexpr CodeTraits kForbidden{"forbidden", false, Fault::kCaller, Effect::kNone, 403};
+    static constexpr CodeTraits kNotFound{"not_found", false, Fault::kCaller, Effect::kNone, 404};
     static constexpr CodeTraits kMethodNotAllowed{"method_not_allowed", false, Fault::kCaller,
-                                                  Effect::kNone};
-    static constexpr CodeTraits kConflict{"conflict", false, Fault::kCaller, Effect::kNone};
-    static constexpr CodeTraits kTooLarge{"too_large", false, Fault::kCaller, Effect::kNone};
+                                                  Effect::kNone, 405};
+    static constexpr CodeTraits kConflict{"conflict", false, Fault::kCaller, Effect::kNone, 409};
+    static constexpr CodeTraits kTooLarge{"too_large", false, Fault::kCaller, Effect::kNone, 413};
     static constexpr CodeTraits kUnsupportedMedia{"unsupported_media_type", false, Fault::kCaller,
-                                                  Effect::kNone};
+                                                  Effect::kNone, 415};
     static constexpr CodeTraits kRuleViolation{"rule_violation", false, Fault::kCaller,
-                                               Effect::kNone};
-    static constexpr CodeTraits kRateLimited{"rate_limited", true, Fault::kCaller, Effect::kNone};
-    static constexpr CodeTraits kNotBuilt{"not_built", false, Fault::kAeterna, Effect::kNone};
-    static constexpr CodeTraits kUnavailable{"unavailable", true, Fault::kDependency,
-                                             Effect::kNone};
+                                               Effect::kNone, 422};
+    static constexpr CodeTraits kRateLimited{"rate_limited", true, Fault::kCaller, Effect::kNone,
+                                             429};
+    static constexpr CodeTraits kNotBuilt{"not_built", false, Fault::kAeterna, Effect::kNone, 501};
+    static constexpr CodeTraits kUnavailable{"unavailable", true, Fault::kDependency, Effect::kNone,
+                                             503};
     static constexpr CodeTraits kDeadline{"deadline_exceeded", true, Fault::kDependency,
-                                          Effect::kNone};
+                                          Effect::kNone, 503};
     static constexpr CodeTraits kUnknown{"outcome_unknown", true, Fault::kDependency,
-                                         Effect::kUnknown};
-    static constexpr CodeTraits kFull{"storage_full", true, Fault::kDependency, Effect::kNone};
-    static constexpr CodeTraits kCorrupt{"corrupt", false, Fault::kDependency, Effect::kNone};
-    static constexpr CodeTraits kInternal{"internal", false, Fault::kAeterna, Effect::kUnknown};
+                                         Effect::kUnknown, 503};
+    static constexpr CodeTraits kFull{"storage_full", true, Fault::kDependency, Effect::kNone, 503};
+    static constexpr CodeTraits kCorrupt{"corrupt", false, Fault::kDependency, Effect::kNone, 500};
+    static constexpr CodeTraits kInternal{"internal", false, Fault::kAeterna, Effect::kUnknown,
+                                          500};
     switch (code) {
         case Code::kMalformed:
             return kMalformed;

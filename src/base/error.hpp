@@ -38,6 +38,7 @@ struct CodeTraits {
     bool retryable;
     Fault fault;
     Effect effect;
+    int status;  ///< HTTP
 };
 
 [[nodiscard]] const CodeTraits& traits(Code code) noexcept;

@@ -45,31 +45,11 @@ std::function<result<Reply>(std::span<const result<Outcome>>)> single(
     };
 }
 
-/// 4xx by code, for the items of a batch.
-int status_of(const Error& error) {
-    switch (error.code) {
-        case Code::kMalformed:
-            return 400;
-        case Code::kForbidden:
-            return 403;
-        case Code::kNotFound:
-            return 404;
-        case Code::kConflict:
-            return 409;
-        case Code::kTooLarge:
-            return 413;
-        case Code::kRuleViolation:
-            return 422;
-        default:
-            return 500;
-    }
-}
-
 json::Object batch_item(std::size_t index, const result<Outcome>& outcome) {
     json::Object item;
     item["index"] = index;
     if (!outcome) {
-        item["status"] = status_of(outcome.error());
+        item["status"] = traits(outcome.error().code).status;
         item["body"] = to_json(outcome.error());
         return item;
     }
