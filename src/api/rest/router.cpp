@@ -32,12 +32,13 @@ bool is_parameter(std::string_view part) {
 }  // namespace
 
 void Router::add(std::string_view method, std::string_view pattern, Route route) {
-    entries_.push_back(
-        {std::string(method), std::string(pattern), split(pattern), std::move(route)});
-    // Literal routes first, so that /memory/add is not the memory whose id is "add".
-    std::ranges::stable_sort(entries_, {}, [](const Entry& entry) {
+    const auto parameters = [](const Entry& entry) {
         return std::ranges::count_if(entry.parts, is_parameter);
-    });
+    };
+    Entry entry{std::string(method), std::string(pattern), split(pattern), std::move(route)};
+    // Literal routes first, so that /memory/add is not the memory whose id is "add".
+    const auto at = std::ranges::upper_bound(entries_, parameters(entry), {}, parameters);
+    entries_.insert(at, std::move(entry));
 }
 
 result<Router::Match> Router::find(std::string_view method, std::string_view path) const {
