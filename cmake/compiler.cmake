@@ -31,6 +31,8 @@ if(AETERNA_CCACHE)
 endif()
 
 add_compile_options("$<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wconversion;-Wshadow;-Wnon-virtual-dtor;-Werror>")
+# libstdc++ 12's own stable_sort calls a function that it has itself deprecated for C++20.
+add_compile_options(-Wno-deprecated-declarations)
 # clang hashes the content of what a precompiled header includes, so that ccache may share it between folders.
 add_compile_options("$<$<COMPILE_LANGUAGE:CXX>:SHELL:-Xclang -fno-pch-timestamp>")
 add_link_options(-fuse-ld=lld -Wl,--gc-sections)

@@ -189,6 +189,7 @@ struct Candidate {
 struct Candidates {
     std::vector<Candidate> items;
     std::uint64_t scanned = 0;     ///< memories in the scopes after filters
+    bool vector_ranking = false;   ///< the query had a vector and was compared by it
     bool vector_degraded = false;  ///< vectors missing or being rebuilt: lexical answer only
 };
 

@@ -10,7 +10,6 @@ namespace aeterna::memory {
 
 namespace {
 
-constexpr float kNearDuplicate = 0.95F;
 /// Only the head of the list is compared pairwise; nobody pages deeper than this.
 constexpr std::size_t kFoldDepth = 150;
 /// Two scores closer than this are a tie, which the layer decides.
@@ -50,7 +49,7 @@ std::vector<Ranked> rank(const Candidates& candidates, double threshold, Timesta
     for (std::size_t i = 0; i < items.size(); ++i) {
         Ranked row;
         row.candidate = i;
-        row.fused = retrieval::fuse_ranks(lexical[i], vector[i]);
+        row.fused = retrieval::fuse(lexical[i], vector[i], candidates.vector_ranking);
         row.decay =
             std::pow(1 - decay_per_day(items[i].layer), days_between(items[i].updated_at, now));
         row.importance_factor = 0.8 + 0.4 * items[i].importance;
@@ -78,25 +77,18 @@ std::vector<Ranked> rank(const Candidates& candidates, double threshold, Timesta
         start = end;
     }
 
+    std::vector<const retrieval::PackedVector*> vectors;
+    for (const Ranked& row : ranked) vectors.push_back(&items[row.candidate].vector);
+    const auto under = retrieval::fold_near_duplicates(vectors, kFoldDepth);
     std::vector<Ranked> kept;
-    for (Ranked& row : ranked) {
-        const Candidate& candidate = items[row.candidate];
-        Ranked* under = nullptr;
-        if (!candidate.vector.empty()) {
-            const std::size_t heads = std::min(kept.size(), kFoldDepth);
-            for (std::size_t i = 0; i < heads && under == nullptr; ++i) {
-                const Candidate& head = items[kept[i].candidate];
-                if (head.vector.dimensions() == candidate.vector.dimensions() &&
-                    retrieval::cosine(head.vector, candidate.vector) >= kNearDuplicate) {
-                    under = &kept[i];
-                }
-            }
+    std::vector<std::size_t> place(ranked.size());
+    for (std::size_t i = 0; i < ranked.size(); ++i) {
+        if (under[i] != i && under[i] != retrieval::kNotLookedAt) {
+            kept[place[under[i]]].folded.push_back(items[ranked[i].candidate].id);
+            continue;
         }
-        if (under != nullptr) {
-            under->folded.push_back(candidate.id);
-        } else {
-            kept.push_back(std::move(row));
-        }
+        place[i] = kept.size();
+        kept.push_back(std::move(ranked[i]));
     }
     return kept;
 }

@@ -3,7 +3,7 @@
 
 #include "memory/access.hpp"
 #include "memory/memory_service.hpp"
-#include "retrieval/analysis.hpp"
+#include "retrieval/highlight.hpp"
 
 namespace aeterna::memory {
 
@@ -90,7 +90,7 @@ task<result<SearchAnswer>> MemoryService::search(SearchRequest request, ReadCont
         }
         const Candidate& candidate = candidates->items[ranked[i].candidate];
         SearchItem item{std::move(found->second), ranked[i], candidate, {}};
-        item.highlights = retrieval::highlights(item.memory.content, request.query, kHighlights);
+        item.highlights = retrieval::highlights(item.memory.content, candidate.terms, kHighlights);
         answer.items.push_back(std::move(item));
     }
     co_return answer;
