@@ -11,9 +11,20 @@
 
 namespace aeterna {
 
+namespace {
+
+/// Lets the waiting coroutines of all loops go before any loop is destroyed: what they own may
+/// belong to another loop.
+struct LoopContext : asio::io_context {
+    LoopContext() : asio::io_context(1) {}
+    void abandon() { shutdown(); }
+};
+
+}  // namespace
+
 struct Runtime::Impl {
     struct Loop {
-        asio::io_context context{1};
+        LoopContext context;
         asio::executor_work_guard<LoopExecutor> work = asio::make_work_guard(context);
         std::thread thread;
     };
@@ -23,6 +34,9 @@ struct Runtime::Impl {
     std::atomic<bool> stopped{false};
 
     explicit Impl(std::size_t blocking) : pool(blocking) {}
+    ~Impl() {
+        for (auto& loop : loops) loop->context.abandon();
+    }
 };
 
 Runtime::Runtime(Options options) {

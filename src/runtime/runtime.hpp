@@ -1,9 +1,12 @@
 #pragma once
 #include <cstddef>
+#include <exception>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <type_traits>
 #include <utility>
+#include <variant>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
@@ -39,37 +42,42 @@ class Runtime {
     [[nodiscard]] asio::io_context& loop(std::size_t index) noexcept;
     /// The next loop in turn, for work that belongs nowhere.
     [[nodiscard]] asio::io_context& any_loop() noexcept;
-    /// Runs on the blocking pool; the caller keeps what it captures alive.
+    /// Runs on the blocking pool; the caller keeps what it captures alive. It must not throw.
     void post_blocking(std::function<void()> work);
-    /// Ends the loops after their present handlers, then the pool, and joins. Idempotent.
+    /// Waits for the blocking pool's work, ends the loops after their present handlers, and joins.
+    /// Idempotent. Coroutines that still wait are destroyed with the Runtime, never resumed.
     void stop();
 
     /// `co_await runtime.blocking([&] { ... })`: runs fn on the pool, comes back on the caller's
-    /// loop.
+    /// loop. What fn throws is thrown there.
     template <class Fn>
     task<std::invoke_result_t<Fn>> blocking(Fn fn) {
         using R = std::invoke_result_t<Fn>;
+        using Slot = std::conditional_t<std::is_void_v<R>, std::monostate, std::optional<R>>;
         auto executor = co_await asio::this_coro::executor;
-        auto start = [this, executor, &fn](auto handler) {
+        Slot slot;
+        auto start = [this, executor, &fn, &slot](auto handler) {
             auto shared = std::make_shared<decltype(handler)>(std::move(handler));
-            post_blocking([shared, executor, &fn]() mutable {
-                if constexpr (std::is_void_v<R>) {
-                    fn();
-                    asio::post(executor, [shared]() mutable { std::move (*shared)(); });
-                } else {
-                    auto value = std::make_shared<R>(fn());
-                    asio::post(executor, [shared, value]() mutable {
-                        std::move (*shared)(std::move(*value));
-                    });
+            post_blocking([shared = std::move(shared), executor, &fn, &slot]() mutable {
+                std::exception_ptr thrown;
+                try {
+                    if constexpr (std::is_void_v<R>) {
+                        fn();
+                        slot = {};
+                    } else {
+                        slot.emplace(fn());
+                    }
+                } catch (...) {
+                    thrown = std::current_exception();
                 }
+                asio::post(executor, [shared = std::move(shared), thrown]() mutable {
+                    std::move (*shared)(std::move(thrown));
+                });
             });
         };
-        if constexpr (std::is_void_v<R>) {
-            co_await asio::async_initiate<decltype(kAwait), void()>(std::move(start), kAwait);
-        } else {
-            co_return co_await asio::async_initiate<decltype(kAwait), void(R)>(std::move(start),
-                                                                               kAwait);
-        }
+        co_await asio::async_initiate<decltype(kAwait), void(std::exception_ptr)>(std::move(start),
+                                                                                  kAwait);
+        if constexpr (!std::is_void_v<R>) co_return std::move(*slot);
     }
 
   private:
