@@ -100,6 +100,14 @@ task<net::HttpResponse> show_status(std::shared_ptr<const StatusParts> parts, Ex
     co_return json_response(200, body);
 }
 
+task<net::HttpResponse> show_routes(const RestApi& api) {
+    json::Array routes;
+    for (const auto& [method, pattern] : api.routes())
+        routes.emplace_back(fmt::format("{} {}", method, pattern));
+    co_return json_response(200,
+                            json::Object{{"version", kVersion}, {"routes", std::move(routes)}});
+}
+
 task<net::HttpResponse> list_keys(security::KeyStore& keys, Exchange exchange) {
     if (auto allowed = need_tenant_admin(exchange.caller); !allowed) {
         co_return error_response(allowed.error(), exchange.request_id);
@@ -213,13 +221,7 @@ void add_status_routes(RestApi& api, ServerFacts facts, memory::MemoryStore& sto
         StatusParts{std::move(facts), store, index, embedder, clock});
     api.add("GET", "/api/v1/status", RouteKind::kRead,
             [parts](Exchange exchange) { return show_status(parts, std::move(exchange)); });
-    api.add("GET", "/api/v1", RouteKind::kRead, [&api](Exchange) -> task<net::HttpResponse> {
-        json::Array routes;
-        for (const auto& [method, pattern] : api.routes())
-            routes.emplace_back(fmt::format("{} {}", method, pattern));
-        co_return json_response(200,
-                                json::Object{{"version", kVersion}, {"routes", std::move(routes)}});
-    });
+    api.add("GET", "/api/v1", RouteKind::kRead, [&api](Exchange) { return show_routes(api); });
 }
 
 void add_index_routes(RestApi& api, memory::MemoryIndex& index) {

@@ -16,6 +16,26 @@ constexpr std::size_t kMaxImportLines = 10'000;
 /// Each chunk of an export has this long; the whole may take as long as it takes.
 constexpr std::chrono::milliseconds kChunkDeadline{30'000};
 
+task<void> write_export(MemoryService& service, security::Principal caller,
+                        std::shared_ptr<MemoryService::ExportChunk> chunk,
+                        net::BodyWriter& writer) {
+    for (;;) {
+        std::string piece;
+        for (const std::string& line : chunk->lines) piece += line + "\n";
+        if (!piece.empty() && !co_await writer.write(std::move(piece))) co_return;
+        if (!chunk->next) co_return;
+        auto more =
+            co_await service.export_chunk(chunk->next, {caller, Deadline::after(kChunkDeadline)});
+        if (!more) {
+            // A last line that no import accepts: a cut export must not look complete.
+            log::error("export_failed", {{"error", more.error().message}});
+            (void)co_await writer.write(json::write(memory::to_json(more.error())) + "\n");
+            co_return;
+        }
+        *chunk = std::move(*more);
+    }
+}
+
 task<net::HttpResponse> export_all(MemoryService& service, Exchange exchange) {
     // The first chunk is read before the status goes out, so that a refusal is a status and not a
     // broken stream.
@@ -24,23 +44,8 @@ task<net::HttpResponse> export_all(MemoryService& service, Exchange exchange) {
     net::HttpResponse response;
     response.headers.set("Content-Type", "application/x-ndjson");
     auto chunk = std::make_shared<MemoryService::ExportChunk>(std::move(*first));
-    response.stream = [&service, caller = exchange.caller,
-                       chunk](net::BodyWriter& writer) -> task<void> {
-        for (;;) {
-            std::string piece;
-            for (const std::string& line : chunk->lines) piece += line + "\n";
-            if (!piece.empty() && !co_await writer.write(std::move(piece))) co_return;
-            if (!chunk->next) break;
-            auto more = co_await service.export_chunk(chunk->next,
-                                                      {caller, Deadline::after(kChunkDeadline)});
-            if (!more) {
-                // A last line that no import accepts: a cut export must not look complete.
-                log::error("export_failed", {{"error", more.error().message}});
-                (void)co_await writer.write(json::write(memory::to_json(more.error())) + "\n");
-                co_return;
-            }
-            *chunk = std::move(*more);
-        }
+    response.stream = [&service, caller = exchange.caller, chunk](net::BodyWriter& writer) {
+        return write_export(service, caller, chunk, writer);
     };
     co_return response;
 }
