@@ -8,6 +8,7 @@
 #include "api/rest/memory_routes.hpp"
 #include "base/hash.hpp"
 #include "base/text.hpp"
+#include "base/version.hpp"
 #include "memory/codec.hpp"
 
 namespace aeterna::mcp {
@@ -294,6 +295,14 @@ void add_memory_tools(Engine& engine, MemoryService& service) {
         };
         engine.add(std::move(tool));
     }
+}
+
+std::unique_ptr<Engine> make_memory_engine(MemoryService& service) {
+    EngineOptions options;
+    options.server = {"aeterna", "Aeterna memory", std::string(kVersion), memory_instructions()};
+    auto engine = std::make_unique<Engine>(std::move(options));
+    add_memory_tools(*engine, service);
+    return engine;
 }
 
 }  // namespace aeterna::mcp

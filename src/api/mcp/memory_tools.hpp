@@ -1,4 +1,5 @@
 #pragma once
+#include <memory>
 #include <string>
 
 #include "api/mcp/protocol.hpp"
@@ -12,6 +13,9 @@ namespace aeterna::mcp {
 /// the service is a result with isError whose structuredContent is the contract's error body.
 /// `service` must outlive the engine.
 void add_memory_tools(Engine& engine, memory::MemoryService& service);
+
+/// The engine of the product: the memory tools and nothing else.
+[[nodiscard]] std::unique_ptr<Engine> make_memory_engine(memory::MemoryService& service);
 
 /// What a model is told about this server when it connects.
 [[nodiscard]] std::string memory_instructions();
