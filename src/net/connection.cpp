@@ -20,7 +20,8 @@ using boost::system::error_code;
 
 constexpr std::size_t kCopyBody = 16 * 1024;  // smaller bodies go out in one piece with their head
 constexpr std::size_t kLingerBytes = 16 * 1024 * 1024;
-constexpr auto kLinger = 2s;
+constexpr std::chrono::milliseconds kLinger = 2s;
+constexpr std::chrono::milliseconds kShortLinger = 200ms;
 constexpr std::size_t kBodyRate = 64 * 1024;  // bytes that earn a second more
 
 constexpr Rejection kTimeOut{408, "request_timeout",
@@ -330,6 +331,7 @@ void Connection::end_stream() {
 
 task<void> Connection::refuse(Rejection why) {
     core_->reject(why.probe);
+    refused_ = true;
     const HttpResponse response = plain_error(why.status, why.error, why.message, why.retryable);
     out_.clear();
     append_response_head(out_, response, {.keep_alive = false, .length = response.body.size()});
@@ -337,13 +339,14 @@ task<void> Connection::refuse(Rejection why) {
     want_linger_ = co_await send(out_, {}, {});
 }
 
-/// Says that no more will come and reads on for a while: closing with unread bytes would reset the
-/// connection and could take the answer from the peer.
+/// Says that no more will come and, when the peer is still sending, reads on for a while: closing
+/// with unread bytes would reset the connection and could take the answer from the peer.
 task<void> Connection::linger() {
     error_code error;
     socket_.shutdown(TcpSocket::shutdown_send, error);
     if (error) co_return;
-    wait_for(Wait::kLinger, kLinger);
+    if (!refused_ && !reader_.holds_bytes() && socket_.available(error) == 0) co_return;
+    wait_for(Wait::kLinger, core_->draining ? kShortLinger : kLinger);
     std::array<char, 4096> sink{};
     for (std::size_t total = 0; total < kLingerBytes;) {
         total += co_await socket_.async_read_some(asio::buffer(sink),

@@ -114,6 +114,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
     bool timed_out_ = false;
     bool served_one_ = false;
     bool want_linger_ = false;
+    bool refused_ = false;
     std::size_t accounted_ = 0;
 
     bool streaming_events_ = false;

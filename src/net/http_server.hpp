@@ -12,11 +12,11 @@
 namespace aeterna::net {
 
 struct HttpServerOptions {
-    Endpoint listen;  ///< port 0: any free one
+    Endpoint listen{};  ///< port 0: any free one
     std::size_t header_limit = 16 * 1024;
     std::size_t target_limit = 8 * 1024;
     std::function<std::size_t(std::string_view method, std::string_view path)>
-        body_limit;                                    ///< absent: 1 MiB
+        body_limit{};                                  ///< absent: 1 MiB
     std::chrono::milliseconds header_timeout{10'000};  ///< first byte to end of the headers
     std::chrono::milliseconds body_timeout{30'000};    ///< plus a second for each 64 KiB that came
     std::chrono::milliseconds write_timeout{30'000};   ///< without progress

@@ -372,6 +372,10 @@ std::size_t RequestReader::read_ahead_room() const noexcept {
     return held < kFirstBuffer ? kFirstBuffer - held : 0;
 }
 
+bool RequestReader::holds_bytes() const noexcept {
+    return impl_->held() != 0;
+}
+
 RequestReader::Step RequestReader::next() {
     return impl_->next();
 }

@@ -58,6 +58,9 @@ class RequestReader {
     /// Room left for reading ahead while a request is being answered; zero: do not read.
     [[nodiscard]] std::size_t read_ahead_room() const noexcept;
 
+    /// Bytes have come that belong to no request yet taken.
+    [[nodiscard]] bool holds_bytes() const noexcept;
+
     [[nodiscard]] Step next();
     [[nodiscard]] IncomingRequest take();
     [[nodiscard]] const Rejection& rejection() const noexcept;
