@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "retrieval/index.hpp"
+#include "retrieval/snapshot.hpp"
 
 namespace {
 
@@ -164,6 +165,32 @@ void analysis(benchmark::State& state) {
                             static_cast<std::int64_t>(text.size()));
 }
 BENCHMARK(analysis)->Unit(benchmark::kMicrosecond);
+
+std::vector<std::uint8_t> image() {
+    std::vector<std::uint8_t> out;
+    (void)write_snapshot(filled(), {1, "bench", kDimensions, 0},
+                         [&](std::span<const std::uint8_t> piece) {
+                             out.insert(out.end(), piece.begin(), piece.end());
+                             return result<void>();
+                         });
+    return out;
+}
+void snapshot_write(benchmark::State& state) {
+    for (auto _ : state) benchmark::DoNotOptimize(image());
+}
+void snapshot_read(benchmark::State& state) {
+    const auto bytes = image();
+    for (auto _ : state) {
+        auto parsed = parse_snapshot(bytes);
+        if (!parsed) state.SkipWithError("the snapshot does not read back");
+        state.PauseTiming();
+        parsed->index.reset();
+        state.ResumeTiming();
+    }
+    state.counters["megabytes"] = static_cast<double>(bytes.size()) / 1e6;
+}
+BENCHMARK(snapshot_write)->Unit(benchmark::kMillisecond)->Iterations(5);
+BENCHMARK(snapshot_read)->Unit(benchmark::kMillisecond)->Iterations(10);
 
 void memory(benchmark::State& state) {
     for (auto _ : state) benchmark::DoNotOptimize(filled().totals());

@@ -112,8 +112,8 @@ TEST(Analysis, TakesTimeLinearInTheText) {
         return std::chrono::steady_clock::now() - start;
     };
     for (const auto* unit : {"aB", "a.", "1,000", "東", "e\xCC\x81", "Nov ", "1 of ", "\xFF"}) {
-        const auto small = cost(unit, 20'000);
-        const auto large = cost(unit, 200'000);
+        const auto small = cost(unit, 4'000);
+        const auto large = cost(unit, 40'000);
         EXPECT_LT(large, small * 60 + std::chrono::milliseconds(50)) << unit;
     }
 }

@@ -21,6 +21,8 @@ void dot_scalar(const std::int8_t* query, const std::int8_t* rows, std::size_t w
 
 #if defined(__x86_64__)
 
+constexpr std::size_t kPrefetchBytes = 4096;
+
 [[gnu::target("avx2")]] std::int32_t sum_of(__m256i v) {
     __m128i half = _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
     half = _mm_add_epi32(half, _mm_shuffle_epi32(half, 0x4e));
@@ -35,6 +37,9 @@ void dot_scalar(const std::int8_t* query, const std::int8_t* rows, std::size_t w
         return _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at)));
     };
     for (std::size_t i = 0; i < count; ++i, rows += width) {
+        for (std::size_t j = 0; j < width; j += 64) {
+            __builtin_prefetch(rows + j + kPrefetchBytes);
+        }
         __m256i even = _mm256_setzero_si256();
         __m256i odd = _mm256_setzero_si256();
         for (std::size_t j = 0; j < width; j += 32) {
@@ -66,6 +71,10 @@ void dot_scalar(const std::int8_t* query, const std::int8_t* rows, std::size_t w
         for (std::size_t j = 0; j < width; j += 64) {
             const __m512i q = _mm512_loadu_si512(query + j);
             const std::int8_t* at = rows + j;
+            // The processor's own prefetching stops at every page.
+            for (std::size_t row = 0; row < 4; ++row) {
+                __builtin_prefetch(at + row * width + kPrefetchBytes);
+            }
             a = _mm512_dpbusd_epi32(a, _mm512_xor_si512(_mm512_loadu_si512(at), flip), q);
             b = _mm512_dpbusd_epi32(b, _mm512_xor_si512(_mm512_loadu_si512(at + width), flip), q);
             c = _mm512_dpbusd_epi32(c, _mm512_xor_si512(_mm512_loadu_si512(at + 2 * width), flip),

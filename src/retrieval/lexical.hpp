@@ -42,6 +42,9 @@ class LexicalIndex {
     /// Which of `terms` the document holds, as indexes into `terms`; `resolved` from resolve().
     [[nodiscard]] std::vector<std::uint32_t> resolve(std::span<const QueryTerm> terms) const;
     [[nodiscard]] bool holds(std::uint32_t slot, std::uint32_t term) const;
+    [[nodiscard]] bool is_free(std::uint32_t slot) const {
+        return terms_of_[slot].empty() && lengths_[slot] == 0;
+    }
     [[nodiscard]] std::size_t bytes() const noexcept;
 
     /// The whole index as flat arrays, terms in ascending order of hash.

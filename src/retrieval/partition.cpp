@@ -52,7 +52,10 @@ void Partition::put_vector(std::uint32_t slot, const PackedVector& vector,
                            const std::string& embedder) {
     Entry& entry = entries_[slot];
     entry.vectors = kNoVectors;
-    if (vector.dimensions() == 0 || !is_well_formed(vector.bytes)) return;
+    if (vector.dimensions() == 0 || vector.dimensions() > kMaxDimensions ||
+        !is_well_formed(vector.bytes)) {
+        return;
+    }
     std::size_t at = 0;
     while (at < vectors_.size() && (vectors_[at].embedder() != embedder ||
                                     vectors_[at].dimensions() != vector.dimensions())) {

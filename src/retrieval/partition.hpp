@@ -63,7 +63,8 @@ class Partition {
     };
     static constexpr std::uint8_t kNoVectors = 0xff;
     static constexpr std::uint32_t kMaxDocuments = LexicalIndex::kMaxSlots - 2;
-    static constexpr std::size_t kMaxAttributes = 1024;  ///< further ones are not indexed
+    static constexpr std::size_t kMaxDimensions = 1U << 14;  ///< longer vectors are not indexed
+    static constexpr std::size_t kMaxAttributes = 1024;      ///< further ones are not indexed
 
     /// False when it is not newer than what is there, or when the partition is full.
     bool put(const Document& document, const AnalysedText& text);

@@ -23,6 +23,7 @@ class Search {
           terms_(analyse_query(query.text)),
           passes_(partitions.size()) {
         if (query.vector && query.vector->dimensions() != 0 &&
+            query.vector->dimensions() <= Partition::kMaxDimensions &&
             is_well_formed(query.vector->bytes)) {
             probe_.emplace(*query.vector);
         }
@@ -61,7 +62,8 @@ class Search {
         const auto& x = entry(a);
         const auto& y = entry(b);
         if (x.layer != y.layer) return x.layer < y.layer;
-        return x.id > y.id;
+        if (x.id != y.id) return x.id > y.id;
+        return a.place < b.place;
     }
     void cut(std::vector<Found>& found, std::size_t limit) const {
         if (found.size() <= limit) return;

@@ -36,7 +36,7 @@ VectorRows::Plane VectorRows::new_plane(std::size_t rows) const {
     const std::size_t size = rows * width_;
     Plane plane(static_cast<std::int8_t*>(std::aligned_alloc(kRowBlock, size)));
     if (!plane) throw std::bad_alloc();
-    std::memset(plane.get(), 0, size);
+    if (width_ != dimensions_) std::memset(plane.get(), 0, size);
     return plane;
 }
 
@@ -45,13 +45,13 @@ void VectorRows::make_room() {
     if (rows == 0 || rows % kChunkRows == 0) {
         if (rows / kChunkRows < chunks_.size()) return;  // left over from a removal
         const std::uint32_t capacity = rows == 0 ? 2 : kChunkRows;
-        chunks_.push_back({new_plane(capacity), new_plane(capacity), capacity});
+        chunks_.push_back(new_chunk(capacity));
         return;
     }
     // Only the first chunk starts small: most scopes hold few memories.
     Chunk& last = chunks_[rows / kChunkRows];
     if (rows % kChunkRows < last.capacity) return;
-    Chunk grown{new_plane(last.capacity * 2UL), new_plane(last.capacity * 2UL), last.capacity * 2};
+    Chunk grown = new_chunk(last.capacity * 2);
     std::memcpy(grown.high.get(), last.high.get(), last.capacity * width_);
     std::memcpy(grown.low.get(), last.low.get(), last.capacity * width_);
     last = std::move(grown);
@@ -90,6 +90,29 @@ PackedVector VectorRows::at(std::uint32_t row) const {
     std::memcpy(out.bytes.data() + 4, high(row), dimensions_);
     std::memcpy(out.bytes.data() + 4 + dimensions_, low(row), dimensions_);
     return out;
+}
+
+void VectorRows::copy_planes(std::uint8_t* high_out, std::uint8_t* low_out) const {
+    for (std::uint32_t row = 0; row < size(); ++row) {
+        std::memcpy(high_out + row * dimensions_, high(row), dimensions_);
+        std::memcpy(low_out + row * dimensions_, low(row), dimensions_);
+    }
+}
+
+void VectorRows::restore(std::span<const std::uint32_t> slots, std::span<const float> scales,
+                         const std::uint8_t* high_in, const std::uint8_t* low_in) {
+    slots_.assign(slots.begin(), slots.end());
+    scales_.assign(scales.begin(), scales.end());
+    for (std::uint32_t first = 0; first < size(); first += kChunkRows) {
+        const std::uint32_t rows = std::min(kChunkRows, size() - first);
+        std::uint32_t capacity = first == 0 ? 2 : kChunkRows;
+        while (capacity < rows) capacity *= 2;
+        chunks_.push_back(new_chunk(capacity));
+        for (std::uint32_t row = first; row < first + rows; ++row) {
+            std::memcpy(high(row), high_in + row * dimensions_, dimensions_);
+            std::memcpy(low(row), low_in + row * dimensions_, dimensions_);
+        }
+    }
 }
 
 std::size_t VectorRows::bytes() const noexcept {

@@ -26,6 +26,7 @@ class VectorRows {
     }
     [[nodiscard]] std::uint32_t slot_of(std::uint32_t row) const { return slots_[row]; }
     [[nodiscard]] std::span<const std::uint32_t> slots() const noexcept { return slots_; }
+    [[nodiscard]] std::span<const float> scales() const noexcept { return scales_; }
 
     /// The vector has the dimensions of this set. Its row is size() - 1 afterwards.
     void add(std::uint32_t slot, const PackedVector& vector);
@@ -33,6 +34,12 @@ class VectorRows {
     std::uint32_t remove(std::uint32_t row);
     [[nodiscard]] PackedVector at(std::uint32_t row) const;
     [[nodiscard]] std::size_t bytes() const noexcept;
+
+    /// Both planes of all rows without padding: size() · dimensions() bytes each.
+    void copy_planes(std::uint8_t* high, std::uint8_t* low) const;
+    /// Fills an empty set; the planes as copy_planes() wrote them.
+    void restore(std::span<const std::uint32_t> slots, std::span<const float> scales,
+                 const std::uint8_t* high, const std::uint8_t* low);
     static constexpr std::uint32_t kNobody = 0xffffffffU;
 
     /// A query against rows of the same dimensions.
@@ -67,7 +74,11 @@ class VectorRows {
         Plane high, low;
         std::uint32_t capacity = 0;
     };
+    /// The padding is zero.
     [[nodiscard]] Plane new_plane(std::size_t rows) const;
+    [[nodiscard]] Chunk new_chunk(std::uint32_t rows) const {
+        return {new_plane(rows), new_plane(rows), rows};
+    }
     [[nodiscard]] std::int8_t* high(std::uint32_t row) const {
         return chunks_[row / kChunkRows].high.get() + row % kChunkRows * width_;
     }
