@@ -23,6 +23,12 @@ result<void> check(const Value& value, const std::string& path) {
                         fmt::format("{} contains U+0000, which cannot be stored",
                                     path.empty() ? "the body" : path));
         }
+    } else if (value.is_double()) {
+        if (!std::isfinite(value.get_double())) {
+            return fail(Code::kRuleViolation, "out_of_range",
+                        fmt::format("{} holds a number that is too large",
+                                    path.empty() ? "the body" : path));
+        }
     } else if (value.is_array()) {
         for (const Value& item : value.get_array()) AETERNA_TRY(check(item, path));
     } else if (value.is_object()) {

@@ -24,6 +24,7 @@ TEST(JsonParse, RefusesWhatTheContractRefuses) {
     EXPECT_EQ(reason_of(R"({"a":1,"b":{"c":[],"c":2}})"), "duplicate_member");
     EXPECT_EQ(reason_of(R"({"a":1,"\u0061":2})"), "duplicate_member");
     EXPECT_EQ(reason_of(R"([{"a":"x\"{,"},{"a":","}])"), "ok");
+    EXPECT_EQ(reason_of("[1e999]"), "out_of_range");
 }
 
 TEST(JsonParse, HoldsTheDepthLimitExactly) {
