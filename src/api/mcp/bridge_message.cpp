@@ -29,12 +29,12 @@ bool make_repeatable(json::Object& message, std::string_view fresh_key) {
     json::Object& given = params->get_object();
     const auto tool = text_member(given, "name");
     if (!tool || one_of(kReads, *tool)) return true;
-    json::Value& arguments = given["arguments"];
-    if (arguments.is_null() && one_of(kWrites, *tool)) arguments = json::Object{};
-    if (!arguments.is_object()) return !one_of(kWrites, *tool);
-    json::Object& object = arguments.get_object();
-    if (one_of(kWrites, *tool) && !object.contains("idempotencyKey"))
-        object["idempotencyKey"] = fresh_key;
+    const bool writes = one_of(kWrites, *tool);
+    if (writes && !given.contains("arguments")) given["arguments"] = json::Object{};
+    json::Value* arguments = given.if_contains("arguments");
+    if (arguments == nullptr || !arguments->is_object()) return false;
+    json::Object& object = arguments->get_object();
+    if (writes && !object.contains("idempotencyKey")) object["idempotencyKey"] = fresh_key;
     return object.contains("idempotencyKey");
 }
 
