@@ -51,6 +51,8 @@ struct HttpRequest {
     std::string body;  ///< complete, chunks joined
     Endpoint peer;
     Monotonic arrived{};  ///< when the head was complete
+    /// For clients: safe to send twice (it carries an idempotency key, or changes nothing).
+    bool repeatable = false;
 };
 
 /// Writes the pieces of a streamed answer; waits when the peer reads slowly (back-pressure). Only
