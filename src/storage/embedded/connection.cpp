@@ -4,7 +4,7 @@
 
 #include <sqlite3.h>
 
-namespace aeterna::storage::embedded {
+namespace aeterna::storage {
 
 namespace {
 
@@ -241,4 +241,4 @@ ReadMoment::~ReadMoment() {
     connection_.roll_back();
 }
 
-}  // namespace aeterna::storage::embedded
+}  // namespace aeterna::storage

@@ -14,7 +14,7 @@
 struct sqlite3;
 struct sqlite3_stmt;
 
-namespace aeterna::storage::embedded {
+namespace aeterna::storage {
 
 /// What SQLite's (extended) result code means for a caller; `native` is errno as SQLite kept it.
 [[nodiscard]] Error translate(int code, int native, std::string_view detail,
@@ -133,4 +133,4 @@ class ReadMoment {
     result<void> begun_;
 };
 
-}  // namespace aeterna::storage::embedded
+}  // namespace aeterna::storage

@@ -5,7 +5,7 @@
 
 #include "storage/embedded/connection.hpp"
 
-namespace aeterna::storage::embedded {
+namespace aeterna::storage {
 
 Error translate(int code, int native, std::string_view detail, const std::filesystem::path& file) {
     const auto text = [&](std::string_view what) {
@@ -76,4 +76,4 @@ bool is_storage_failure(const Error& error) noexcept {
     }
 }
 
-}  // namespace aeterna::storage::embedded
+}  // namespace aeterna::storage

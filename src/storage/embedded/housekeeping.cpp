@@ -6,7 +6,7 @@
 
 #include "storage/embedded/rows.hpp"
 
-namespace aeterna::storage::embedded {
+namespace aeterna::storage {
 
 namespace {
 
@@ -119,4 +119,4 @@ result<std::size_t> purge(WriteTransaction& transaction, Timestamp deleted_befor
     return limit - left;
 }
 
-}  // namespace aeterna::storage::embedded
+}  // namespace aeterna::storage

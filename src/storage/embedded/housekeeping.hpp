@@ -1,7 +1,7 @@
 #pragma once
 #include "storage/embedded/transaction.hpp"
 
-namespace aeterna::storage::embedded {
+namespace aeterna::storage {
 
 /// Turns expired memories into tombstones, as a new version by the actor "aeterna".
 [[nodiscard]] result<std::size_t> expire(WriteTransaction& transaction, Timestamp now,
@@ -11,4 +11,4 @@ namespace aeterna::storage::embedded {
 [[nodiscard]] result<std::size_t> purge(WriteTransaction& transaction, Timestamp deleted_before,
                                         Timestamp keys_before, std::size_t limit);
 
-}  // namespace aeterna::storage::embedded
+}  // namespace aeterna::storage

@@ -5,7 +5,7 @@
 #include <boost/json.hpp>
 #include <fmt/format.h>
 
-namespace aeterna::storage::embedded {
+namespace aeterna::storage {
 
 namespace {
 
@@ -127,4 +127,4 @@ result<bool> any_key(Connection& connection, Timestamp now) {
     return connection.query(kAnyKey).bind(now).step();
 }
 
-}  // namespace aeterna::storage::embedded
+}  // namespace aeterna::storage

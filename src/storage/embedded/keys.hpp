@@ -6,7 +6,7 @@
 #include "storage/embedded/connection.hpp"
 
 /// API keys as rows.
-namespace aeterna::storage::embedded {
+namespace aeterna::storage {
 
 /// kConflict "key_exists" when another tenant has this id.
 [[nodiscard]] result<void> put_key(Connection& connection, const security::ApiKey& key);
@@ -18,4 +18,4 @@ namespace aeterna::storage::embedded {
                                                               const TenantId& tenant);
 [[nodiscard]] result<bool> any_key(Connection& connection, Timestamp now);
 
-}  // namespace aeterna::storage::embedded
+}  // namespace aeterna::storage

@@ -10,7 +10,7 @@
 
 #include "json/codec.hpp"
 
-namespace aeterna::storage::embedded {
+namespace aeterna::storage {
 
 namespace {
 
@@ -123,4 +123,4 @@ void FolderLock::announce(const std::string& url) {
     std::ignore = ::pwrite(file_, text.data(), text.size(), 0);
 }
 
-}  // namespace aeterna::storage::embedded
+}  // namespace aeterna::storage

@@ -7,7 +7,7 @@
 #include "base/clock.hpp"
 #include "base/result.hpp"
 
-namespace aeterna::storage::embedded {
+namespace aeterna::storage {
 
 /// The process that has a data folder open.
 struct LockOwner {
@@ -43,4 +43,4 @@ class FolderLock {
     Timestamp since_;
 };
 
-}  // namespace aeterna::storage::embedded
+}  // namespace aeterna::storage

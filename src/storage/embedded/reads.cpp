@@ -8,7 +8,7 @@
 #include "observe/log.hpp"
 #include "storage/embedded/rows.hpp"
 
-namespace aeterna::storage::embedded {
+namespace aeterna::storage {
 
 namespace {
 
@@ -304,4 +304,4 @@ result<std::uint64_t> count_live(Connection& connection) {
     return static_cast<std::uint64_t>(*counted);
 }
 
-}  // namespace aeterna::storage::embedded
+}  // namespace aeterna::storage

@@ -8,7 +8,7 @@
 #include "storage/embedded/connection.hpp"
 
 /// The store's questions, each on a connection of its own for as long as it lasts.
-namespace aeterna::storage::embedded {
+namespace aeterna::storage {
 
 /// Read connections, made when needed and kept.
 class ReaderPool {
@@ -74,4 +74,4 @@ struct Scanned {
 /// Live memories of all tenants.
 [[nodiscard]] result<std::uint64_t> count_live(Connection& connection);
 
-}  // namespace aeterna::storage::embedded
+}  // namespace aeterna::storage

@@ -9,7 +9,7 @@
 
 #include "base/hash.hpp"
 
-namespace aeterna::storage::embedded {
+namespace aeterna::storage {
 
 namespace {
 
@@ -293,4 +293,4 @@ result<memory::Session> read_session(const Query& row, const std::filesystem::pa
     return session;
 }
 
-}  // namespace aeterna::storage::embedded
+}  // namespace aeterna::storage

@@ -6,7 +6,7 @@
 #include "storage/embedded/connection.hpp"
 
 /// Memories and sessions as columns.
-namespace aeterna::storage::embedded {
+namespace aeterna::storage {
 
 /// The columns of `memory` and `memory_version`, in the order of `bind_record` and `read_record`.
 /// A macro, because statements are literals.
@@ -48,4 +48,4 @@ class EncodedRecord {
     return id.value.bytes;
 }
 
-}  // namespace aeterna::storage::embedded
+}  // namespace aeterna::storage

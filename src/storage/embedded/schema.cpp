@@ -4,7 +4,7 @@
 
 #include <fmt/format.h>
 
-namespace aeterna::storage::embedded {
+namespace aeterna::storage {
 
 namespace {
 
@@ -165,4 +165,4 @@ result<void> migrate(Connection& connection) {
     return {};
 }
 
-}  // namespace aeterna::storage::embedded
+}  // namespace aeterna::storage

@@ -2,7 +2,7 @@
 #include "base/result.hpp"
 #include "storage/embedded/connection.hpp"
 
-namespace aeterna::storage::embedded {
+namespace aeterna::storage {
 
 /// "Aetr", in the header of the file: a database of another program is not touched.
 inline constexpr std::int64_t kApplicationId = 0x41657472;
@@ -20,4 +20,4 @@ inline constexpr const char* kWriterPragmas =
 /// Brings the database to `newest_schema()`, each step in a transaction of its own.
 [[nodiscard]] result<void> migrate(Connection& connection);
 
-}  // namespace aeterna::storage::embedded
+}  // namespace aeterna::storage

@@ -19,7 +19,7 @@
 #include "storage/embedded/unit_job.hpp"
 #include "storage/embedded/writer.hpp"
 
-namespace aeterna::storage::embedded {
+namespace aeterna::storage {
 
 namespace {
 
@@ -214,7 +214,7 @@ task<result<memory::Committed>> SqliteStore::execute(memory::UnitOfWork work, De
 
 task<result<std::size_t>> SqliteStore::expire(Timestamp now, std::size_t limit, Deadline deadline) {
     FunctionJob<std::size_t>::Apply apply = [now, limit](WriteTransaction& transaction) {
-        return embedded::expire(transaction, now, std::min(limit, kExpireAtOnce));
+        return storage::expire(transaction, now, std::min(limit, kExpireAtOnce));
     };
     co_return co_await impl_->write_function<std::size_t>(std::move(apply), deadline);
 }
@@ -223,8 +223,8 @@ task<result<std::size_t>> SqliteStore::purge(Timestamp deleted_before, Timestamp
                                              std::size_t limit, Deadline deadline) {
     FunctionJob<std::size_t>::Apply apply = [deleted_before, keys_before,
                                              limit](WriteTransaction& transaction) {
-        return embedded::purge(transaction, deleted_before, keys_before,
-                               std::min(limit, kPurgeAtOnce));
+        return storage::purge(transaction, deleted_before, keys_before,
+                              std::min(limit, kPurgeAtOnce));
     };
     co_return co_await impl_->write_function<std::size_t>(std::move(apply), deadline);
 }
@@ -232,7 +232,7 @@ task<result<std::size_t>> SqliteStore::purge(Timestamp deleted_before, Timestamp
 task<result<void>> SqliteStore::put_key(security::ApiKey key, Deadline deadline) {
     FunctionJob<bool>::Apply apply =
         [key = std::move(key)](WriteTransaction& transaction) -> result<bool> {
-        AETERNA_TRY(embedded::put_key(transaction.connection(), key));
+        AETERNA_TRY(storage::put_key(transaction.connection(), key));
         return true;
     };
     AETERNA_CO_TRY(co_await impl_->write_function<bool>(std::move(apply), deadline));
@@ -243,7 +243,7 @@ task<result<bool>> SqliteStore::revoke_key(TenantId tenant, KeyId id, Timestamp 
                                            Deadline deadline) {
     FunctionJob<bool>::Apply apply = [tenant = std::move(tenant), id,
                                       now](WriteTransaction& transaction) {
-        return embedded::revoke_key(transaction.connection(), tenant, id, now);
+        return storage::revoke_key(transaction.connection(), tenant, id, now);
     };
     co_return co_await impl_->write_function<bool>(std::move(apply), deadline);
 }
@@ -255,39 +255,39 @@ task<result<std::optional<memory::Memory>>> SqliteStore::find(TenantId tenant, M
                                                               Timestamp now,
                                                               std::optional<Timestamp> as_of,
                                                               Deadline deadline) {
-    auto ask = [&](Connection& c) { return embedded::find(c, tenant, id, now, as_of); };
+    auto ask = [&](Connection& c) { return storage::find(c, tenant, id, now, as_of); };
     co_return co_await impl_->read(ask, deadline);
 }
 
 task<result<std::vector<memory::Memory>>> SqliteStore::find_many(TenantId tenant,
                                                                  std::vector<MemoryId> ids,
                                                                  Timestamp now, Deadline deadline) {
-    auto ask = [&](Connection& c) { return embedded::find_many(c, tenant, ids, now); };
+    auto ask = [&](Connection& c) { return storage::find_many(c, tenant, ids, now); };
     co_return co_await impl_->read(ask, deadline);
 }
 
 task<result<std::vector<memory::MemoryVersion>>> SqliteStore::history(TenantId tenant, MemoryId id,
                                                                       Deadline deadline) {
-    auto ask = [&](Connection& c) { return embedded::history(c, tenant, id); };
+    auto ask = [&](Connection& c) { return storage::history(c, tenant, id); };
     co_return co_await impl_->read(ask, deadline);
 }
 
 task<result<memory::Page>> SqliteStore::list(memory::ListQuery query, Deadline deadline) {
-    auto ask = [&](Connection& c) { return embedded::list(c, query, deadline); };
+    auto ask = [&](Connection& c) { return storage::list(c, query, deadline); };
     co_return co_await impl_->read(ask, deadline);
 }
 
 task<result<std::optional<memory::Session>>> SqliteStore::find_session(TenantId tenant,
                                                                        std::string id,
                                                                        Deadline deadline) {
-    auto ask = [&](Connection& c) { return embedded::find_session(c, tenant, id); };
+    auto ask = [&](Connection& c) { return storage::find_session(c, tenant, id); };
     co_return co_await impl_->read(ask, deadline);
 }
 
 task<result<std::vector<memory::MemoryRecord>>> SqliteStore::valid_at(
     std::vector<memory::Scope> scopes, Timestamp at, Deadline deadline) {
     const auto limit = static_cast<std::size_t>(impl_->options.valid_at_limit);
-    auto ask = [&](Connection& c) { return embedded::valid_at(c, scopes, at, limit); };
+    auto ask = [&](Connection& c) { return storage::valid_at(c, scopes, at, limit); };
     co_return co_await impl_->read(ask, deadline);
 }
 
@@ -295,7 +295,7 @@ task<result<std::vector<memory::MemoryRecord>>> SqliteStore::scan(std::optional<
                                                                   std::optional<MemoryId> after,
                                                                   std::size_t limit,
                                                                   Deadline deadline) {
-    auto ask = [&](Connection& c) { return embedded::scan(c, tenant, after, limit); };
+    auto ask = [&](Connection& c) { return storage::scan(c, tenant, after, limit); };
     auto scanned = co_await impl_->read(ask, deadline);
     if (!scanned) co_return tl::unexpected(std::move(scanned).error());
     impl_->unreadable += scanned->unreadable;
@@ -330,19 +330,19 @@ task<result<memory::StoreStatus>> SqliteStore::status(Deadline deadline) {
 }
 
 task<result<std::optional<security::ApiKey>>> SqliteStore::find_key(KeyId id, Deadline deadline) {
-    auto ask = [&](Connection& c) { return embedded::find_key(c, id); };
+    auto ask = [&](Connection& c) { return storage::find_key(c, id); };
     co_return co_await impl_->read(ask, deadline);
 }
 
 task<result<std::vector<security::ApiKey>>> SqliteStore::list_keys(TenantId tenant,
                                                                    Deadline deadline) {
-    auto ask = [&](Connection& c) { return embedded::list_keys(c, tenant); };
+    auto ask = [&](Connection& c) { return storage::list_keys(c, tenant); };
     co_return co_await impl_->read(ask, deadline);
 }
 
 task<result<bool>> SqliteStore::any_key(Deadline deadline) {
-    auto ask = [now = SystemClock().now()](Connection& c) { return embedded::any_key(c, now); };
+    auto ask = [now = SystemClock().now()](Connection& c) { return storage::any_key(c, now); };
     co_return co_await impl_->read(ask, deadline);
 }
 
-}  // namespace aeterna::storage::embedded
+}  // namespace aeterna::storage

@@ -9,7 +9,7 @@
 #include "security/api_key.hpp"
 #include "storage/embedded/lock_file.hpp"
 
-namespace aeterna::storage::embedded {
+namespace aeterna::storage {
 
 /// The embedded store: one SQLite database in a folder of its own. One thread writes, commits and
 /// checkpoints; reads run on the runtime's blocking pool, each on its own connection. A value from
@@ -79,4 +79,4 @@ class SqliteStore final : public memory::MemoryStore, public security::KeyStore 
     std::unique_ptr<Impl> impl_;
 };
 
-}  // namespace aeterna::storage::embedded
+}  // namespace aeterna::storage

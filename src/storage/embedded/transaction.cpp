@@ -6,7 +6,7 @@
 
 #include "storage/embedded/rows.hpp"
 
-namespace aeterna::storage::embedded {
+namespace aeterna::storage {
 
 namespace {
 
@@ -318,4 +318,4 @@ result<void> WriteTransaction::put_session(const TenantId& tenant, const memory:
         .run();
 }
 
-}  // namespace aeterna::storage::embedded
+}  // namespace aeterna::storage

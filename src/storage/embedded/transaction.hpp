@@ -7,7 +7,7 @@
 #include "memory/ports.hpp"
 #include "storage/embedded/connection.hpp"
 
-namespace aeterna::storage::embedded {
+namespace aeterna::storage {
 
 /// One group's transaction on the write connection: what the jobs of the group read and change.
 /// Every Error is the storage's unless said otherwise; after one the group cannot go on.
@@ -77,4 +77,4 @@ class WriteTransaction {
     bool job_open_ = false, savepoint_ = false, wrote_ = false;
 };
 
-}  // namespace aeterna::storage::embedded
+}  // namespace aeterna::storage

@@ -3,7 +3,7 @@
 #include <utility>
 #include <vector>
 
-namespace aeterna::storage::embedded {
+namespace aeterna::storage {
 
 result<bool> UnitJob::replay(WriteTransaction& transaction) {
     auto earlier = transaction.recall(work_.tenant, *work_.claim);
@@ -70,4 +70,4 @@ void UnitJob::done(std::optional<Error> failure) noexcept {
     complete_(std::move(answer_));
 }
 
-}  // namespace aeterna::storage::embedded
+}  // namespace aeterna::storage

@@ -5,7 +5,7 @@
 #include "memory/ports.hpp"
 #include "storage/embedded/writer.hpp"
 
-namespace aeterna::storage::embedded {
+namespace aeterna::storage {
 
 /// A UnitOfWork on its way through the writer.
 class UnitJob final : public WriteJob {
@@ -54,4 +54,4 @@ class FunctionJob final : public WriteJob {
     result<T> answer_ = fail(Code::kInternal, "the write was never tried");
 };
 
-}  // namespace aeterna::storage::embedded
+}  // namespace aeterna::storage

@@ -8,7 +8,7 @@
 #include "observe/log.hpp"
 #include "storage/embedded/schema.hpp"
 
-namespace aeterna::storage::embedded {
+namespace aeterna::storage {
 
 namespace {
 
@@ -311,4 +311,4 @@ void Writer::count_live() {
     live_ = counted ? *counted : -1;
 }
 
-}  // namespace aeterna::storage::embedded
+}  // namespace aeterna::storage

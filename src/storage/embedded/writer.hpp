@@ -15,7 +15,7 @@
 #include "storage/embedded/connection.hpp"
 #include "storage/embedded/transaction.hpp"
 
-namespace aeterna::storage::embedded {
+namespace aeterna::storage {
 
 /// A piece of work for the writer thread. Belongs to the writer from `submit` to `done`.
 class WriteJob {
@@ -120,4 +120,4 @@ class Writer {
     std::thread thread_;
 };
 
-}  // namespace aeterna::storage::embedded
+}  // namespace aeterna::storage
