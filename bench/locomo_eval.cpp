@@ -14,6 +14,7 @@
 #include <boost/json.hpp>
 #include <fmt/format.h>
 
+#include "embedding/static_embedder.hpp"
 #include "retrieval/index.hpp"
 
 namespace {
@@ -26,12 +27,12 @@ struct Settings {
     Fusion fusion;
     double min_cosine = kMinCosine;
     double depth = 200;
-    bool lexical_only = false;
 };
 
 struct Unit {
     std::string name;  ///< "D3" for a session, "D3:12" for a turn
     std::string text;
+    std::string date;  ///< indexed with the text, not embedded: as the service does
 };
 struct Question {
     std::string text;
@@ -78,14 +79,14 @@ std::vector<Conversation> load(const char* path) {
             if (turns == nullptr) continue;
             const std::string date =
                 member(source, fmt::format("session_{}_date_time", number).c_str());
-            Unit session{fmt::format("D{}", number), date + "\n"};
+            Unit session{fmt::format("D{}", number), "", date};
             for (const auto& turn : turns->as_array()) {
                 const auto& fields = turn.as_object();
                 std::string line = member(fields, "speaker") + ": " + member(fields, "text");
                 const auto caption = member(fields, "blip_caption");
                 if (!caption.empty()) line += " [photo: " + caption + "]";
                 session.text += line + "\n";
-                conversation.turns.push_back({member(fields, "dia_id"), date + "\n" + line});
+                conversation.turns.push_back({member(fields, "dia_id"), line, date});
             }
             conversation.sessions.push_back(std::move(session));
         }
@@ -130,10 +131,7 @@ struct Score {
     }
 };
 
-struct Rankings {
-    std::vector<std::string> lexical, vector, fused;
-};
-
+/// Names of the units in the order of `key`, highest first; those with 0 are not in the ranking.
 template <class Key>
 std::vector<std::string> in_order(const std::vector<Match>& items, const std::vector<Unit>& units,
                                   Key key) {
@@ -152,12 +150,68 @@ std::vector<std::string> in_order(const std::vector<Match>& items, const std::ve
     return out;
 }
 
+PackedVector embed(const embedding::StaticEmbedder& embedder, const std::string& text) {
+    std::array<float, embedding::StaticEmbedder::kDimensions> vector{};
+    embedder.embed_text(text, vector);
+    return pack(vector);
+}
+
+/// One kind of unit, its index and how well it is found.
+class Trial {
+  public:
+    Trial(const embedding::StaticEmbedder& embedder, const Settings& settings,
+          const std::vector<Unit>& units)
+        : embedder_(embedder), settings_(settings), units_(units) {
+        for (std::uint32_t i = 0; i < units.size(); ++i) {
+            Document document;
+            std::memcpy(document.id.bytes.data(), &i, sizeof i);
+            document.text = units[i].text + "\n" + units[i].date;
+            document.vector = embed(embedder, units[i].text);
+            document.embedder = embedder.identity().name;
+            index_.put("units", document);
+        }
+    }
+
+    void ask(const std::string& question, const std::set<std::string>& wanted,
+             std::array<Score, 3>& scores) const {
+        Query query;
+        query.partitions = {"units"};
+        query.text = question;
+        query.vector = embed(embedder_, question);
+        query.embedder = embedder_.identity().name;
+        query.bm25 = settings_.bm25;
+        query.min_cosine = static_cast<float>(settings_.min_cosine);
+        query.depth = static_cast<std::size_t>(settings_.depth);
+        const auto found = index_.search(query);
+        const auto share = [](std::uint32_t rank) { return rank == 0 ? 0.0 : 1.0 / rank; };
+        scores[0].add(in_order(found.items, units_,
+                               [&](const Match& match) { return share(match.lexical_rank); }),
+                      wanted);
+        scores[1].add(in_order(found.items, units_,
+                               [&](const Match& match) { return share(match.vector_rank); }),
+                      wanted);
+        scores[2].add(in_order(found.items, units_,
+                               [&](const Match& match) {
+                                   return fuse(match.lexical_rank, match.vector_rank, true,
+                                               settings_.fusion);
+                               }),
+                      wanted);
+    }
+
+  private:
+    const embedding::StaticEmbedder& embedder_;
+    const Settings& settings_;
+    const std::vector<Unit>& units_;
+    ScopeIndex index_;
+};
+
 }  // namespace
 
 int main(int argc, char** argv) {
     if (argc < 2) {
-        fmt::print(stderr,
-                   "usage: locomo_eval locomo10.json [k1= b= k= lexical= vector= cosine=]\n");
+        fmt::print(
+            stderr,
+            "usage: locomo_eval locomo10.json [k1= b= k= lexical= vector= cosine= depth=]\n");
         return 2;
     }
     Settings settings;
@@ -179,47 +233,26 @@ int main(int argc, char** argv) {
         *name->second = std::strtod(argument.c_str() + equals + 1, nullptr);
     }
 
-    const auto conversations = load(argv[1]);
-    Score session_lexical;
-    Score turn_lexical;
-    for (const auto& conversation : conversations) {
-        const auto rank = [&](const ScopeIndex& index, const std::vector<Unit>& units,
-                              const std::string& text) {
-            Query query;
-            query.partitions = {"c"};
-            query.text = text;
-            query.bm25 = settings.bm25;
-            query.depth = static_cast<std::size_t>(settings.depth);
-            const auto found = index.search(query);
-            Rankings out;
-            out.lexical = in_order(found.items, units, [](const Match& m) {
-                return m.lexical_rank == 0 ? 0 : 1.0 / m.lexical_rank;
-            });
-            return out;
-        };
-        const auto fill = [](ScopeIndex& index, const std::vector<Unit>& units) {
-            for (std::uint32_t i = 0; i < units.size(); ++i) {
-                Document document;
-                std::memcpy(document.id.bytes.data(), &i, sizeof i);
-                document.text = units[i].text;
-                index.put("c", document);
-            }
-        };
-        ScopeIndex sessions;
-        ScopeIndex turns;
-        fill(sessions, conversation.sessions);
-        fill(turns, conversation.turns);
+    const auto embedder = embedding::StaticEmbedder::open();
+    if (!embedder) {
+        fmt::print(stderr, "{}\n", embedder.error().message);
+        return 1;
+    }
+    std::array<Score, 3> sessions;
+    std::array<Score, 3> turns;
+    for (const auto& conversation : load(argv[1])) {
+        const Trial by_session(**embedder, settings, conversation.sessions);
+        const Trial by_turn(**embedder, settings, conversation.turns);
         for (const auto& question : conversation.questions) {
             std::set<std::string> wanted;
             for (const auto& turn : question.turns) wanted.insert(turn.substr(0, turn.find(':')));
-            session_lexical.add(rank(sessions, conversation.sessions, question.text).lexical,
-                                wanted);
-            turn_lexical.add(rank(turns, conversation.turns, question.text).lexical,
-                             question.turns);
+            by_session.ask(question.text, wanted, sessions);
+            by_turn.ask(question.text, question.turns, turns);
         }
     }
-    fmt::print("{} questions\n", session_lexical.questions);
-    session_lexical.print("session", "lexical");
-    turn_lexical.print("turn", "lexical");
+    fmt::print("{} questions\n", sessions[0].questions);
+    static constexpr std::array kRankings{"lexical", "vector", "fused"};
+    for (std::size_t i = 0; i < 3; ++i) sessions[i].print("session", kRankings[i]);
+    for (std::size_t i = 0; i < 3; ++i) turns[i].print("turn", kRankings[i]);
     return 0;
 }

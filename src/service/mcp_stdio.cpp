@@ -1,7 +1,9 @@
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <mutex>
+#include <thread>
 
 #include "api/mcp/stdio_bridge.hpp"
 #include "observe/log.hpp"
@@ -26,7 +28,7 @@ class Host {
         if (!url_.empty()) return post_to(url_);
         if (server_) return post_to(server_->url());
         for (int attempt = 0;; ++attempt) {
-            if (const auto owner = storage::embedded::read_lock_owner(settings_.data.dir);
+            if (const auto owner = storage::read_lock_owner(settings_.data.dir);
                 owner && !owner->url.empty()) {
                 return post_to(owner->url);
             }

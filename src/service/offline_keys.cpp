@@ -13,9 +13,9 @@ template <class T>
 result<T> with_store(const config::Settings& settings,
                      const std::function<task<result<T>>(security::KeyStore&, Deadline)>& use) {
     Runtime runtime({1, 1});
-    storage::embedded::SqliteStore::Options options;
+    storage::SqliteStore::Options options;
     options.data_dir = settings.data.dir;
-    auto store = storage::embedded::SqliteStore::open(options, runtime, nullptr);
+    auto store = storage::SqliteStore::open(options, runtime, nullptr);
     if (!store) return tl::unexpected(std::move(store).error());
     auto out = run_and_wait(runtime, use(**store, Deadline::after(kDeadline)));
     (*store)->close();

@@ -60,8 +60,8 @@ struct Server::Impl {
     std::atomic<Phase> phase{Phase::kStarting};
 
     std::unique_ptr<memory::Embedder> embedder;
-    std::unique_ptr<storage::embedded::EmbeddedIndex> index;
-    std::unique_ptr<storage::embedded::SqliteStore> store;
+    std::unique_ptr<storage::EmbeddedIndex> index;
+    std::unique_ptr<storage::SqliteStore> store;
     std::unique_ptr<memory::MemoryService> service;
     std::unique_ptr<rest::Gate> gate;
     std::unique_ptr<rest::RestApi> api;
@@ -136,13 +136,13 @@ result<void> Server::Impl::open_ops() {
 }
 
 result<void> Server::Impl::open_store() {
-    auto made = make_embedder(settings.embedding);
+    auto made = make_embedder(settings.embedding, runtime);
     if (!made) return tl::unexpected(std::move(made).error());
     embedder = std::move(*made);
-    index = std::make_unique<storage::embedded::EmbeddedIndex>(runtime, embedder->identity());
-    storage::embedded::SqliteStore::Options options;
+    index = std::make_unique<storage::EmbeddedIndex>(runtime, embedder->identity());
+    storage::SqliteStore::Options options;
     options.data_dir = settings.data.dir;
-    auto opened = storage::embedded::SqliteStore::open(options, runtime, index.get());
+    auto opened = storage::SqliteStore::open(options, runtime, index.get());
     if (!opened) return tl::unexpected(std::move(opened).error());
     store = std::move(*opened);
     index->attach(*store);

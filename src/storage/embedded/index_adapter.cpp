@@ -6,7 +6,7 @@
 
 #include "storage/embedded/index_document.hpp"
 
-namespace aeterna::storage::embedded {
+namespace aeterna::storage {
 
 namespace {
 
@@ -198,4 +198,4 @@ task<result<memory::IndexDifferences>> EmbeddedIndex::verify(Deadline deadline) 
     co_return out;
 }
 
-}  // namespace aeterna::storage::embedded
+}  // namespace aeterna::storage

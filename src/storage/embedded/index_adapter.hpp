@@ -8,7 +8,7 @@
 #include "retrieval/index.hpp"
 #include "runtime/runtime.hpp"
 
-namespace aeterna::storage::embedded {
+namespace aeterna::storage {
 
 /// The in-process MemoryIndex of the embedded store: derived, follows every commit before it is
 /// acknowledged, filled from the store at start and whenever it is asked to. Searches run on the
@@ -52,4 +52,4 @@ class EmbeddedIndex final : public memory::MemoryIndex, public memory::CommitLis
     std::atomic<std::uint64_t> expected_{0};
 };
 
-}  // namespace aeterna::storage::embedded
+}  // namespace aeterna::storage

@@ -7,7 +7,7 @@
 #include "base/hash.hpp"
 #include "json/codec.hpp"
 
-namespace aeterna::storage::embedded {
+namespace aeterna::storage {
 
 namespace {
 
@@ -117,4 +117,4 @@ memory::Candidates to_candidates(retrieval::Matches matches, bool vector_ranking
     return out;
 }
 
-}  // namespace aeterna::storage::embedded
+}  // namespace aeterna::storage

@@ -6,7 +6,7 @@
 #include "retrieval/index.hpp"
 
 /// How memories, queries and answers are written in the words of the retrieval core.
-namespace aeterna::storage::embedded {
+namespace aeterna::storage {
 
 /// Equal scopes, equal text.
 [[nodiscard]] std::string partition_key(const memory::Scope& scope);
@@ -15,4 +15,4 @@ namespace aeterna::storage::embedded {
 [[nodiscard]] retrieval::Query to_query(const memory::IndexQuery& query);
 [[nodiscard]] memory::Candidates to_candidates(retrieval::Matches matches, bool vector_ranking);
 
-}  // namespace aeterna::storage::embedded
+}  // namespace aeterna::storage
