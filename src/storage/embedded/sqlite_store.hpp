@@ -23,8 +23,8 @@ class SqliteStore final : public memory::MemoryStore, public security::KeyStore 
         std::filesystem::path data_dir;
         std::int64_t queue_limit = 1024;        ///< writes waiting; beyond: kUnavailable
         std::int64_t valid_at_limit = 100'000;  ///< records of one `valid_at`; beyond: kTooLarge
-        std::string
-            vfs;  ///< a registered SQLite VFS; empty: the default. Tests break disks with it
+        /// A registered SQLite VFS; empty: the default. Tests break disks with it.
+        std::string vfs = {};
     };
     /// Makes the folder (0700) and the database (0600) when they are not there. kConflict
     /// "data_folder_in_use", "newer_schema", "foreign_database"; kCorrupt; kStorageFull. A database
