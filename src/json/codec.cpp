@@ -2,10 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
+#include <utility>
 
 #include <boost/json/basic_parser_impl.hpp>
 #include <boost/json/parser.hpp>
-#include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 
 #include "base/text.hpp"
@@ -89,31 +90,100 @@ std::optional<std::string> repeated_name(std::string_view text) {
     return std::nullopt;
 }
 
-void write_canonical(const Value& value, std::string& out) {
-    if (value.is_object()) {
-        std::vector<const boost::json::key_value_pair*> members;
-        for (const auto& member : value.get_object()) members.push_back(&member);
-        std::ranges::sort(members, {},
-                          [](const auto* member) { return std::string_view(member->key()); });
-        out += '{';
-        for (const auto* member : members) {
-            if (out.back() != '{') out += ',';
-            out += boost::json::serialize(boost::json::string(member->key()));
-            out += ':';
-            write_canonical(member->value(), out);
+void write_string(std::string_view text, std::string& out) {
+    static constexpr std::string_view kHex = "0123456789abcdef";
+    out += '"';
+    std::size_t plain = 0;
+    const auto flush = [&](std::size_t until) { out.append(text, plain, until - plain); };
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const auto c = static_cast<unsigned char>(text[i]);
+        if (c >= 0x20 && c != '"' && c != '\\') continue;
+        flush(i);
+        plain = i + 1;
+        out += '\\';
+        switch (c) {
+            case '"':
+            case '\\':
+                out += static_cast<char>(c);
+                break;
+            case '\n':
+                out += 'n';
+                break;
+            case '\r':
+                out += 'r';
+                break;
+            case '\t':
+                out += 't';
+                break;
+            default:
+                out += "u00";
+                out += kHex[c >> 4];
+                out += kHex[c & 15];
         }
-        out += '}';
-    } else if (value.is_array()) {
-        out += '[';
-        bool first = true;
-        for (const Value& item : value.get_array()) {
-            if (!first) out += ',';
-            first = false;
-            write_canonical(item, out);
+    }
+    flush(text.size());
+    out += '"';
+}
+
+void write_double(double number, std::string& out) {
+    const std::size_t start = out.size();
+    fmt::format_to(std::back_inserter(out), "{}", number);
+    // What was a double reads back as one.
+    if (out.find_first_of(".e", start) == std::string::npos) out += ".0";
+}
+
+/// Boost's own serialiser writes 0.5 as 5E-1, which no person wants to read.
+void append(const Value& value, bool sorted, std::string& out) {
+    switch (value.kind()) {
+        case boost::json::kind::null:
+            out += "null";
+            break;
+        case boost::json::kind::bool_:
+            out += value.get_bool() ? "true" : "false";
+            break;
+        case boost::json::kind::int64:
+            fmt::format_to(std::back_inserter(out), "{}", value.get_int64());
+            break;
+        case boost::json::kind::uint64:
+            fmt::format_to(std::back_inserter(out), "{}", value.get_uint64());
+            break;
+        case boost::json::kind::double_:
+            write_double(value.get_double(), out);
+            break;
+        case boost::json::kind::string:
+            write_string(value.get_string(), out);
+            break;
+        case boost::json::kind::array: {
+            out += '[';
+            bool first = true;
+            for (const Value& item : value.get_array()) {
+                if (!std::exchange(first, false)) out += ',';
+                append(item, sorted, out);
+            }
+            out += ']';
+            break;
         }
-        out += ']';
-    } else {
-        out += boost::json::serialize(value);
+        case boost::json::kind::object: {
+            const Object& object = value.get_object();
+            std::vector<const boost::json::key_value_pair*> members;
+            members.reserve(object.size());
+            for (const auto& member : object) members.push_back(&member);
+            if (sorted) {
+                std::ranges::sort(members, {}, [](const auto* member) {
+                    return std::string_view(member->key());
+                });
+            }
+            out += '{';
+            bool first = true;
+            for (const auto* member : members) {
+                if (!std::exchange(first, false)) out += ',';
+                write_string(member->key(), out);
+                out += ':';
+                append(member->value(), sorted, out);
+            }
+            out += '}';
+            break;
+        }
     }
 }
 
@@ -156,12 +226,14 @@ result<Object> parse_object(std::string_view text, ParseLimits limits) {
 }
 
 std::string write(const Value& value) {
-    return boost::json::serialize(value);
+    std::string out;
+    append(value, false, out);
+    return out;
 }
 
 std::string canonical(const Value& value) {
     std::string out;
-    write_canonical(value, out);
+    append(value, true, out);
     return out;
 }
 

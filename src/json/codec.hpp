@@ -29,8 +29,10 @@ struct ParseLimits {
 [[nodiscard]] result<Value> parse(std::string_view text, ParseLimits limits = {});
 /// As parse, but the text must be an object.
 [[nodiscard]] result<Object> parse_object(std::string_view text, ParseLimits limits = {});
+/// Compact; doubles in their shortest form that reads back as the same double.
 [[nodiscard]] std::string write(const Value& value);
-/// Members in byte order at every depth, numbers as Boost prints them: equal meaning, equal bytes.
+/// Members in byte order at every depth, numbers as `write` prints them: equal meaning, equal
+/// bytes.
 [[nodiscard]] std::string canonical(const Value& value);
 
 /// Reads the members of an object one by one and afterwards refuses what nobody asked for.

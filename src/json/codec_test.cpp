@@ -44,6 +44,15 @@ TEST(JsonCanonical, IgnoresOrderAndSpacing) {
     EXPECT_EQ(canonical(*a), R"({"a":"x","b":[1,{"y":2,"z":1}]})");
 }
 
+TEST(JsonWrite, IsForPeopleAndReadsBackTheSame) {
+    const std::string text =
+        R"({"half":0.5,"one":1.0,"tiny":1e-09,"big":1e+300,"i":-7,"u":18446744073709551615,"s":"a\"\\\n\u0001é","n":null,"t":true,"l":[[],{}]})";
+    const auto value = parse(text);
+    ASSERT_TRUE(value);
+    EXPECT_EQ(write(*value), text);
+    EXPECT_EQ(*parse(write(*value)), *value);
+}
+
 TEST(JsonReader, KeepsTheFirstMistakeAndNamesThePath) {
     const auto body = parse_object(R"({"limit":"ten","query":5})");
     ASSERT_TRUE(body);

@@ -239,7 +239,7 @@ task<result<Committed>> MemoryService::end_session(EndSessionRequest request,
         if (!page) co_return tl::unexpected(std::move(page).error());
         for (const Memory& memory : page->items) {
             Meaning meaning = co_await meaning_of(memory.content, context.deadline);
-            PromoteRequest promote{memory.id, *request.promote_to, {}};
+            PromoteRequest promote{memory.id, *request.promote_to, request.identifiers};
             auto command = promote_command(call, std::move(promote), memory,
                                            MemoryId{parts_.ids.next(call.now)}, std::move(meaning));
             if (!command) co_return tl::unexpected(std::move(command).error());

@@ -12,8 +12,9 @@ namespace {
 
 /// Only the head of the list is compared pairwise; nobody pages deeper than this.
 constexpr std::size_t kFoldDepth = 150;
-/// Two scores closer than this are a tie, which the layer decides.
-constexpr double kTie = 1e-9;
+/// Two scores closer than this are a tie, which the layer decides. Less than one step at the head
+/// of a ranking (1/61 against 1/62 is 0.008), more than some hours of decay.
+constexpr double kTie = 0.005;
 
 double days_between(Timestamp from, Timestamp to) {
     return std::max(0.0, std::chrono::duration<double, std::ratio<86400>>(to - from).count());

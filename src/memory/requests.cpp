@@ -324,13 +324,15 @@ result<StartSessionRequest> read_start_session(const Object& body, const Limits&
     return finished(reader, std::move(out));
 }
 
-result<EndSessionRequest> read_end_session(std::string id, const Object& body, const Limits&) {
+result<EndSessionRequest> read_end_session(std::string id, const Object& body,
+                                           const Limits& limits) {
     Reader reader(body, "");
     EndSessionRequest out;
     out.id = std::move(id);
     if (const Object* promote = reader.object("promote")) {
         Reader inner(*promote, "promote");
-        out.promote_to = read_layer(inner, "targetLayer").value_or(Layer::kUser);
+        out.promote_to = required_layer(inner, "targetLayer");
+        out.identifiers = read_identifiers(inner, limits);
         out.min_importance = inner.number("minImportance", 0, 1).value_or(0);
         adopt_error(reader, inner.finish());
     }

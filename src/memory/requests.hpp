@@ -90,6 +90,7 @@ struct StartSessionRequest {
 struct EndSessionRequest {
     std::string id;
     std::optional<Layer> promote_to;  ///< absent: nothing is promoted
+    Identifiers identifiers;          ///< of the target, over those of the session
     double min_importance = 0;
 };
 

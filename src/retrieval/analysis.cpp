@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <unordered_map>
+#include <unordered_set>
 
 #include <fmt/format.h>
 #include <utf8proc.h>
@@ -363,6 +364,31 @@ AnalysedText analyse(std::string_view text) {
     return out;
 }
 
+namespace {
+
+/// Words that a question is built with and that say nothing of what it is about. In a small scope
+/// they are rare enough to win a ranking, so a query leaves them out; documents keep them.
+constexpr std::string_view kFunctionWords =
+    "a about an and any are as at be been being but by can could did do does for from had has have "
+    "he her hers him his "
+    "how i if in into is it its me my of on or our ours she should so some than that the their "
+    "them then there these "
+    "they this those to us was we were what when where which who whom whose why will with would "
+    "you your yours";
+
+const std::unordered_set<std::uint64_t>& function_words() {
+    static const auto* words = [] {
+        auto* out = new std::unordered_set<std::uint64_t>();
+        for_each_term(kFunctionWords, [out](std::string_view term, std::size_t, std::size_t) {
+            out->insert(stable_hash(term));
+        });
+        return out;
+    }();
+    return *words;
+}
+
+}  // namespace
+
 std::vector<QueryTerm> analyse_query(std::string_view text, std::size_t limit) {
     std::vector<QueryTerm> out;
     std::unordered_map<std::uint64_t, std::size_t> seen;
@@ -375,6 +401,10 @@ std::vector<QueryTerm> analyse_query(std::string_view text, std::size_t limit) {
             out.push_back({hash, 1, std::string(text.substr(begin, end - begin))});
         }
     });
+    const auto says_nothing = [](const QueryTerm& term) {
+        return function_words().contains(term.hash);
+    };
+    if (!std::ranges::all_of(out, says_nothing)) std::erase_if(out, says_nothing);
     return out;
 }
 

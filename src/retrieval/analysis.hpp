@@ -34,7 +34,8 @@ struct AnalysedText {
 };
 [[nodiscard]] AnalysedText analyse(std::string_view text);
 
-/// What a query asks an index for, in the query's order, no hash twice.
+/// What a query asks an index for, in the query's order, no hash twice. Function words ("the",
+/// "when", "does") are left out, unless there is nothing else.
 struct QueryTerm {
     std::uint64_t hash = 0;
     std::uint32_t count = 0;

@@ -131,7 +131,15 @@ TEST(Analysis, QueriesKeepTheSpelling) {
     EXPECT_EQ(query[0].surface, "Painted");
     EXPECT_EQ(query[0].count, 2U);
     EXPECT_EQ(query.back().surface, "Nov 23, 2026");
-    EXPECT_EQ(analyse_query("a b c d e", 3).size(), 3U);
+    EXPECT_EQ(analyse_query("k b c d e", 3).size(), 3U);
+}
+
+TEST(Analysis, QueriesLeaveOutFunctionWordsUnlessThereIsNothingElse) {
+    const auto query = analyse_query("when does the database restart?");
+    ASSERT_EQ(query.size(), 2U);
+    EXPECT_EQ(query[0].surface, "database");
+    EXPECT_EQ(analyse_query("who is it").size(), 3U);
+    EXPECT_EQ(analyse("the database").length, 2U);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "service/embedder.hpp"
 
+#include "embedding/openai_embedder.hpp"
 #include "embedding/static_embedder.hpp"
 
 namespace aeterna::service {
@@ -11,7 +12,14 @@ result<std::unique_ptr<memory::Embedder>> make_embedder(const config::Settings::
         if (!embedder) return tl::unexpected(std::move(embedder).error());
         return std::move(*embedder);
     }
-    return fail(Code::kNotBuilt, "the provider openai is not wired");
+    embedding::OpenAiOptions options;
+    options.url = settings.url;
+    options.model = settings.model;
+    options.api_key = settings.api_key;
+    options.dimensions = settings.dimensions;
+    auto embedder = embedding::OpenAiEmbedder::open(std::move(options));
+    if (!embedder) return tl::unexpected(std::move(embedder).error());
+    return std::move(*embedder);
 }
 
 }  // namespace aeterna::service

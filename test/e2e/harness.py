@@ -106,7 +106,13 @@ class Server:
         return http.client.HTTPConnection(self.host, self.port, timeout=timeout)
 
     def call(self, method, path, body=None, headers=None, connection=None):
-        return call(connection or self.connection(), method, path, body, headers)
+        if connection is not None:
+            return call(connection, method, path, body, headers)
+        connection = self.connection()
+        try:
+            return call(connection, method, path, body, headers)
+        finally:
+            connection.close()
 
     def add(self, content, user="ada", key=None, connection=None, **more):
         body = {"content": content, "layer": "user", "identifiers": {"userId": user}, **more}

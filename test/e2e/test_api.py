@@ -138,9 +138,10 @@ class Memories(ServerCase):
                                      {"content": "Decided on blue", "layer": "session", "identifiers": who,
                                       "importance": 0.9}), 201)
         ended = self.expect(self.server.call("POST", f"/api/v1/sessions/{session.json['id']}/end",
-                                             {"promote": {"targetLayer": "user", "minImportance": 0.8}}), 200)
+                                             {"promote": {"targetLayer": "project", "minImportance": 0.8,
+                                                          "identifiers": {"projectId": "p"}}}), 200)
         self.assertEqual(len(ended.json["promoted"]), 1)
-        self.assertEqual(ended.json["promoted"][0]["layer"], "user")
+        self.assertEqual(ended.json["promoted"][0]["layer"], "project")
 
     def test_expired_is_gone(self):
         self.expect(self.server.add("Never valid", "expiry", expiresAt="2020-01-01T00:00:00Z"), 422)
@@ -236,6 +237,7 @@ class Rules(ServerCase):
         connection = self.server.connection()
         for _ in range(50):
             self.assertEqual(call(connection, "GET", "/api/v1/status").status, 200)
+        connection.close()
 
 
 class Keys(ServerCase):
@@ -258,7 +260,11 @@ class Operations(ServerCase):
         import http.client
         import re
         port = int(re.search(r"operations\D+127\.0\.0\.1:(\d+)", self.server.log()).group(1))
-        return call(http.client.HTTPConnection("127.0.0.1", port, timeout=10), "GET", path)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        try:
+            return call(connection, "GET", path)
+        finally:
+            connection.close()
 
     def test_health_ready_metrics(self):
         health = self.expect(self.ops("/health"), 200).json

@@ -111,6 +111,7 @@ class KillNine(unittest.TestCase):
         equal = call(connection, "GET", "/api/v1/index/verify").json
         self.assertTrue(equal["equal"], equal)
         self.assertEqual(equal["compared"], sum(len(ids) for ids in stored.values()))
+        connection.close()
 
 
 class Starts(unittest.TestCase):
