@@ -58,6 +58,7 @@ struct Server::Impl {
     StateMetrics state_metrics;
     ops::OpsApi ops;
     std::atomic<Phase> phase{Phase::kStarting};
+    Phase phase_before_stop = Phase::kStarting;
 
     std::unique_ptr<memory::Embedder> embedder;
     std::unique_ptr<storage::EmbeddedIndex> index;
@@ -70,6 +71,7 @@ struct Server::Impl {
     std::unique_ptr<net::HttpServer> ops_server;
     net::Endpoint api_endpoint;
     net::Endpoint ops_endpoint;
+    bool index_loaded = false;
 
     struct Background {
         asio::cancellation_signal cancel;
@@ -78,6 +80,9 @@ struct Server::Impl {
     };
     std::vector<std::unique_ptr<Background>> background;
 
+    [[nodiscard]] std::filesystem::path snapshot_file() const {
+        return settings.data.dir / "index.snapshot";
+    }
     task<ops::ReadyReport> readiness();
     result<void> open_ops();
     result<void> open_store();
@@ -146,6 +151,9 @@ result<void> Server::Impl::open_store() {
     if (!opened) return tl::unexpected(std::move(opened).error());
     store = std::move(*opened);
     index->attach(*store);
+    const auto status =
+        run_and_wait(runtime, store->status(Deadline::after(std::chrono::seconds(5))));
+    index_loaded = status && index->load(snapshot_file(), status->position);
     return {};
 }
 
@@ -308,7 +316,7 @@ result<void> Server::start() {
     AETERNA_TRY(impl_->open_store());
     AETERNA_TRY(impl_->open_api());
     // From here on the index answers, saying that it may be incomplete until it is filled.
-    impl_->in_background([this] { return impl_->fill_index(); });
+    if (!impl_->index_loaded) impl_->in_background([this] { return impl_->fill_index(); });
     impl_->in_background([this] { return impl_->keep_observing(); });
     impl_->in_background([this] { return impl_->keep_expiring(); });
     impl_->in_background([this] { return impl_->keep_purging(); });
@@ -323,7 +331,7 @@ result<void> Server::start() {
 
 void Server::stop() {
     if (!impl_) return;
-    impl_->phase = Phase::kDraining;
+    impl_->phase_before_stop = impl_->phase.exchange(Phase::kDraining);
     const auto deadline = Deadline::after(impl_->settings.server.drain_timeout);
     if (impl_->api_server) run_and_wait(impl_->runtime, impl_->api_server->drain(deadline));
     impl_->stop_background();
@@ -332,6 +340,10 @@ void Server::stop() {
                      impl_->ops_server->drain(Deadline::after(std::chrono::seconds(1))));
     }
     if (impl_->store) impl_->store->close();
+    if (impl_->phase_before_stop == Phase::kRunning) {
+        const auto saved = impl_->index->save(impl_->snapshot_file());
+        if (!saved) log::warn("index_not_saved", {{"why", saved.error().message}});
+    }
     impl_->runtime.stop();
     impl_.reset();
 }

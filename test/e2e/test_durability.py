@@ -114,6 +114,58 @@ class KillNine(unittest.TestCase):
         connection.close()
 
 
+class DerivedIndex(unittest.TestCase):
+    def ready_index(self, server):
+        deadline = time.monotonic() + 30
+        while True:
+            index = server.call("GET", "/api/v1/status").json["index"]
+            if index["state"] == "ready":
+                return index
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.01)
+
+    def test_a_damaged_or_missing_snapshot_is_rebuilt(self):
+        server = Server()
+        snapshot = os.path.join(server.data_dir, "index.snapshot")
+        try:
+            server.start()
+            for i in range(50):
+                server.add(f"The colour of house {i} is {'red' if i % 2 else 'blue'}")
+            before = server.search("blue house", limit=20).json
+            server.stop()
+            damages = {"none": lambda data: data, "flipped": lambda data: data[:200] + bytes([data[200] ^ 1]) + data[201:],
+                       "cut": lambda data: data[:len(data) // 2], "empty": lambda data: b"", "missing": None}
+            for name, damage in damages.items():
+                with self.subTest(name):
+                    with open(snapshot, "rb") as file:
+                        data = file.read()
+                    os.unlink(snapshot)
+                    if damage:
+                        with open(snapshot, "wb") as file:
+                            file.write(damage(data))
+                    server.start()
+                    self.assertEqual(self.ready_index(server)["memories"], 50)
+                    self.assertTrue(server.call("GET", "/api/v1/index/verify").json["equal"])
+                    after = server.search("blue house", limit=20).json
+                    self.assertEqual([i["memory"]["id"] for i in after["items"]],
+                                     [i["memory"]["id"] for i in before["items"]])
+                    server.stop()
+        finally:
+            server.close()
+
+    def test_rebuild_online(self):
+        server = Server().start()
+        try:
+            for i in range(20):
+                server.add(f"Number {i} of the rebuild")
+            rebuilt = server.call("POST", "/api/v1/index/rebuild")
+            self.assertEqual(rebuilt.status, 200, rebuilt)
+            self.assertEqual(rebuilt.json["memories"], 20)
+            self.assertEqual(server.call("GET", "/api/v1/index/verify").json["compared"], 20)
+        finally:
+            server.close()
+
+
 class Starts(unittest.TestCase):
     def test_a_second_server_on_the_folder_is_refused_by_name(self):
         first = Server().start()

@@ -1,9 +1,14 @@
 #include "storage/embedded/index_adapter.hpp"
 
+#include <fstream>
+#include <iterator>
 #include <unordered_map>
 
 #include <fmt/format.h>
 
+#include "base/version.hpp"
+#include "observe/log.hpp"
+#include "retrieval/snapshot.hpp"
 #include "storage/embedded/index_document.hpp"
 
 namespace aeterna::storage {
@@ -47,6 +52,58 @@ void EmbeddedIndex::committed(std::uint64_t position,
         if (filling) apply(*filling, record);
     }
     position_.store(position, std::memory_order_release);
+}
+
+std::string EmbeddedIndex::snapshot_identity() const {
+    // Another version may split words otherwise, so its snapshots are not trusted.
+    return fmt::format("{}/{}", embedder_.name, kVersion);
+}
+
+bool EmbeddedIndex::load(const std::filesystem::path& file, std::uint64_t position) {
+    std::ifstream in(file, std::ios::binary);
+    if (!in) return false;
+    const std::string bytes{std::istreambuf_iterator<char>(in), {}};
+    auto parsed = retrieval::parse_snapshot(
+        {reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
+    if (!parsed) {
+        log::warn("index_snapshot_unusable",
+                  {{"file", file.string()}, {"why", parsed.error().message}});
+        return false;
+    }
+    if (parsed->head.position != position || parsed->head.embedder != snapshot_identity())
+        return false;
+    const std::scoped_lock lock(mutex_);
+    live_ = std::move(parsed->index);
+    position_ = position;
+    return true;
+}
+
+result<void> EmbeddedIndex::save(const std::filesystem::path& file) const {
+    if (rebuilding_)
+        return fail(Code::kConflict, "index_busy", "an index that is being filled is not saved");
+    const std::filesystem::path fresh = file.string() + ".new";
+    std::ofstream out(fresh, std::ios::binary | std::ios::trunc);
+    const auto sink = [&](std::span<const std::uint8_t> piece) -> result<void> {
+        if (!out.write(reinterpret_cast<const char*>(piece.data()),
+                       static_cast<std::streamsize>(piece.size()))) {
+            return fail(Code::kStorageFull, fmt::format("{} could not be written", fresh.string()));
+        }
+        return {};
+    };
+    auto done = retrieval::write_snapshot(
+        *live(),
+        {position_, snapshot_identity(), static_cast<std::uint32_t>(embedder_.dimensions), 0},
+        sink);
+    out.close();
+    std::error_code error;
+    if (done && out) {
+        // No fsync: a torn snapshot fails its checksums and is built anew.
+        std::filesystem::rename(fresh, file, error);
+        if (!error) return {};
+    }
+    std::filesystem::remove(fresh, error);
+    if (!done) return done;
+    return fail(Code::kUnavailable, fmt::format("{} could not be written", file.string()));
 }
 
 task<result<void>> EmbeddedIndex::copy_store_into(Index index, Deadline deadline) {

@@ -1,5 +1,6 @@
 #pragma once
 #include <atomic>
+#include <filesystem>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -22,6 +23,12 @@ class EmbeddedIndex final : public memory::MemoryIndex, public memory::CommitLis
           live_(std::make_shared<retrieval::ScopeIndex>()) {}
 
     void attach(memory::MemoryStore& store) { store_ = &store; }
+    /// Takes over the snapshot of a clean stop. False when there is none, or when it is damaged, of
+    /// another embedder or program version, or not at `position`: then `fill` is needed. Before any
+    /// commit or search.
+    [[nodiscard]] bool load(const std::filesystem::path& file, std::uint64_t position);
+    /// Writes the snapshot for the next start: to a new file first, then renamed over the old one.
+    [[nodiscard]] result<void> save(const std::filesystem::path& file) const;
     /// Reads everything from the store into the live index, which answers meanwhile as far as it is
     /// filled.
     task<result<void>> fill(Deadline deadline);
@@ -38,6 +45,7 @@ class EmbeddedIndex final : public memory::MemoryIndex, public memory::CommitLis
   private:
     using Index = std::shared_ptr<retrieval::ScopeIndex>;
     [[nodiscard]] Index live() const;
+    [[nodiscard]] std::string snapshot_identity() const;
     task<result<void>> copy_store_into(Index index, Deadline deadline);
 
     Runtime& runtime_;
