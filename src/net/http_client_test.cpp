@@ -334,7 +334,8 @@ TEST_F(HttpClientTest, a_broken_answer_leaves_the_outcome_unknown) {
           "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nab",
           "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
           "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nab",
-          "HTTP/1.1 101 Switching Protocols\r\n\r\n", "HTTP/3.0 200 OK\r\n\r\n"}) {
+          "HTTP/1.1 101 Switching Protocols\r\n\r\n", "HTTP/3.0 200 OK\r\n\r\n",
+          "HTTP/1.1 099 Low\r\n\r\n"}) {
         Imposter imposter({[text](RawSocket& peer) {
             peer.read_until("\r\n\r\n");
             peer.send(text);

@@ -273,27 +273,22 @@ struct RequestReader::Impl {
     /// something else gets its answer without a time-out.
     std::optional<std::size_t> find_head() {
         const char* const head = buffer.data() + begin;
-        const std::size_t size = held();
+        const std::size_t size = std::min(held(), limits.header);
         for (std::size_t i = scanned; i < size; ++i) {
             const auto byte = static_cast<unsigned char>(head[i]);
             const bool after_cr = i > 0 && head[i - 1] == '\r';
             const bool line_start = i > 1 && head[i - 1] == '\n';
             if (byte == '\n' ? !after_cr : after_cr) return bad(kBadBytes);
-            if (byte == '\n' && i >= 3 && head[i - 2] == '\n') {
-                if (i + 1 > limits.header) return bad(kHeadTooLarge);
-                return i + 1;
-            }
+            if (byte == '\n' && i >= 3 && head[i - 2] == '\n') return i + 1;
             if (line_start && (byte == ' ' || byte == '\t')) return bad(kBadBytes);
             if ((byte < 0x20 && byte != '\r' && byte != '\n' && byte != '\t') || byte == 0x7f) {
                 return bad(kBadBytes);
             }
         }
         scanned = size;
-        if (size >= limits.header) {
-            const bool line = std::memchr(head, '\n', size) != nullptr;
-            return bad(line ? kHeadTooLarge : kTargetTooLong);
-        }
-        return std::nullopt;
+        if (size < limits.header) return std::nullopt;
+        const bool line = std::memchr(head, '\n', size) != nullptr;
+        return bad(line ? kHeadTooLarge : kTargetTooLong);
     }
 
     std::optional<std::size_t> bad(const Rejection& reason) {

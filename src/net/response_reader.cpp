@@ -58,7 +58,9 @@ class ResponseParser final : public http::basic_parser<false> {
 
     void on_request_impl(http::verb, boost::beast::string_view, boost::beast::string_view, int,
                          ErrorCode&) override {}
-    void on_response_impl(int status, boost::beast::string_view, int version, ErrorCode&) override {
+    void on_response_impl(int status, boost::beast::string_view, int version,
+                          ErrorCode& error) override {
+        if (status < 100 || status > 599) return refuse("a status that HTTP does not know", error);
         response.status = status;
         http11 = version == 11;
     }
