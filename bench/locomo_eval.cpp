@@ -192,7 +192,8 @@ class Trial {
                       wanted);
         scores[2].add(in_order(found.items, units_,
                                [&](const Match& match) {
-                                   return fuse(match.lexical_rank, match.vector_rank, true,
+                                   return fuse({match.lexical_rank, match.coverage},
+                                               {match.vector_rank, match.cosine.value_or(0)}, true,
                                                settings_.fusion);
                                }),
                       wanted);

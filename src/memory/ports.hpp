@@ -178,6 +178,7 @@ struct Candidate {
     Timestamp updated_at{};
     double importance = 0.5;
     float bm25 = 0;                  ///< 0: no term matched
+    float coverage = 1;              ///< 0..1: about the share of the query's weight that matched
     std::optional<float> cosine;     ///< absent: no vector of this embedder
     std::uint32_t lexical_rank = 0;  ///< 1 is best; 0: not in that ranking
     std::uint32_t vector_rank = 0;

@@ -50,7 +50,9 @@ std::vector<Ranked> rank(const Candidates& candidates, double threshold, Timesta
     for (std::size_t i = 0; i < items.size(); ++i) {
         Ranked row;
         row.candidate = i;
-        row.fused = retrieval::fuse(lexical[i], vector[i], candidates.vector_ranking);
+        row.fused =
+            retrieval::fuse({lexical[i], items[i].coverage},
+                            {vector[i], items[i].cosine.value_or(0)}, candidates.vector_ranking);
         row.decay =
             std::pow(1 - decay_per_day(items[i].layer), days_between(items[i].updated_at, now));
         row.importance_factor = 0.8 + 0.4 * items[i].importance;
