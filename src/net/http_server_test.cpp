@@ -3,6 +3,7 @@
 #include <atomic>
 #include <future>
 #include <stdexcept>
+#include <sys/resource.h>
 #include <thread>
 #include <vector>
 
@@ -491,6 +492,31 @@ TEST_F(HttpServerTest, a_taken_port_is_refused_and_its_owner_named) {
     HttpServer nowhere(runtime, {.listen = {"192.0.2.1", 0}},
                        [this](HttpRequest r) { return handle(this, std::move(r)); });
     EXPECT_THAT(nowhere.listen().error().message, HasSubstr("192.0.2.1:0"));
+}
+
+TEST_F(HttpServerTest, out_of_descriptors_it_waits_and_goes_on) {
+    start();
+    rlimit before{};
+    ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+    RawSocket held(port);
+    held.send(kEcho);
+    held.read_answer();
+    testing::internal::CaptureStderr();
+    // The lowest free descriptor is the client's and the last one allowed: the accept has none.
+    const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
+    rlimit tight = before;
+    tight.rlim_cur = static_cast<rlim_t>(fd) + 1;
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &tight), 0);
+    RawSocket client(fd, port, RawSocket::kConnect);
+    client.send(kEcho);
+    for (int i = 0; i < 3; ++i) {
+        held.send(kEcho);
+        EXPECT_THAT(held.read_answer(), EndsWith("GET /echo ")) << "open connections go on";
+    }
+    EXPECT_EQ(server->connections(), 1U);
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+    EXPECT_THAT(client.read_answer(), EndsWith("GET /echo "));
+    EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("accept_failed"));
 }
 
 TEST_F(HttpServerTest, drain_lets_the_running_finish_and_closes_the_rest) {

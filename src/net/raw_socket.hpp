@@ -15,7 +15,11 @@ namespace aeterna::net {
 
 class RawSocket {
   public:
-    explicit RawSocket(std::uint16_t port) : RawSocket(::socket(AF_INET, SOCK_STREAM, 0), 0) {
+    static constexpr bool kConnect = true;
+
+    explicit RawSocket(std::uint16_t port)
+        : RawSocket(::socket(AF_INET, SOCK_STREAM, 0), port, kConnect) {}
+    RawSocket(int fd, std::uint16_t port, bool /*connect*/) : RawSocket(fd, 0) {
         sockaddr_in to{};
         to.sin_family = AF_INET;
         to.sin_port = htons(port);
