@@ -292,8 +292,8 @@ result<Scanned> scan(Connection& connection, const std::optional<TenantId>& tena
             return tl::unexpected(std::move(record).error());
         }
         ++out.unreadable;
-        log::error("memory_unreadable",
-                   {{"id", id ? id->str() : "?"}, {"file", connection.file().string()}});
+        log::limited(log::Level::kError, "memory_unreadable", "memory_unreadable",
+                     {{"id", id ? id->str() : "?"}, {"file", connection.file().string()}});
     }
 }
 
