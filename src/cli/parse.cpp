@@ -16,29 +16,28 @@ namespace aeterna::cli {
 
 namespace {
 
-/// What CLI11 fills while it parses, one for each command of the tree.
+/// What CLI11 fills while it parses the words after a command.
 struct Node {
     const CommandSpec* spec = nullptr;
     std::string path;
-    CLI::App* app = nullptr;
     bool help = false;
+    // std::deque keeps addresses, which CLI11 holds on to.
     std::deque<std::pair<const OptionSpec*, std::vector<std::string>>> values;
     std::deque<std::pair<const OptionSpec*, bool>> switches;
 };
 
-void add_options(Node& node) {
-    node.app->set_help_flag();
-    node.app->add_flag("-h,--help", node.help);
+void add_options(CLI::App& app, Node& node) {
+    app.set_help_flag();
+    app.add_flag("-h,--help", node.help);
     for (const OptionSpec& spec : node.spec->options) {
-        std::string name = spec.positional() ? spec.name : spec.name;
-        if (!spec.brief.empty()) name = spec.brief + "," + name;
+        const std::string name = spec.brief.empty() ? spec.name : spec.brief + "," + spec.name;
         if (spec.value.empty()) {
             node.switches.emplace_back(&spec, false);
-            node.app->add_flag(name, node.switches.back().second);
+            app.add_flag(name, node.switches.back().second);
             continue;
         }
         node.values.emplace_back(&spec, std::vector<std::string>{});
-        auto* option = node.app->add_option(name, node.values.back().second);
+        auto* option = app.add_option(name, node.values.back().second);
         // One value each time it is named; only a positional list takes what follows.
         option->allow_extra_args(false);
         option->expected(spec.positional() && spec.many ? -1 : 1);
@@ -47,18 +46,6 @@ void add_options(Node& node) {
         } else {
             option->multi_option_policy(CLI::MultiOptionPolicy::Throw);
         }
-    }
-}
-
-/// std::deque keeps addresses, which CLI11 holds on to.
-void add_commands(std::deque<Node>& nodes, Node& parent) {
-    for (const CommandSpec& spec : parent.spec->children) {
-        Node& node = nodes.emplace_back();
-        node.spec = &spec;
-        node.path = parent.path.empty() ? spec.name : parent.path + " " + spec.name;
-        node.app = parent.app->add_subcommand(spec.name);
-        add_options(node);
-        add_commands(nodes, node);
     }
 }
 
@@ -156,42 +143,44 @@ std::vector<std::string> Invocation::all(std::string_view name) const {
 }
 
 result<std::variant<Invocation, HelpWanted>> parse(const std::vector<std::string>& words) {
+    // The commands are found here and not by CLI11, for which a text such as "search" after
+    // "memory add" would be one.
+    Node node;
+    node.spec = &program();
+    auto rest = words.begin();
+    for (; rest != words.end(); ++rest) {
+        const CommandSpec* child = node.spec->child(*rest);
+        if (child == nullptr) break;
+        node.spec = child;
+        node.path += (node.path.empty() ? "" : " ") + *rest;
+    }
     CLI::App app;
-    std::deque<Node> nodes;
-    Node& root = nodes.emplace_back();
-    root.spec = &program();
-    root.app = &app;
-    app.allow_extras(false);
-    add_options(root);
-    add_commands(nodes, root);
-
+    add_options(app, node);
     std::string trouble;
     std::vector<std::string> extras;
     try {
-        std::vector<std::string> reversed(words.rbegin(), words.rend());
-        app.parse(std::move(reversed));
+        app.parse(std::vector<std::string>(words.rbegin(), std::make_reverse_iterator(rest)));
     } catch (const CLI::ExtrasError&) {
-        extras = app.remaining(true);
+        extras = app.remaining();
+    } catch (const CLI::ArgumentMismatch& error) {
+        // "--tag: 1 required TEXT missing"
+        const std::string_view said = error.what();
+        trouble =
+            fmt::format("{} {}", said.substr(0, said.find(':')),
+                        said.ends_with("missing") ? "needs a value" : "may be given only once");
     } catch (const CLI::Error& error) {
         trouble = error.what();
     }
-    // Children stand after their parents, so the last one parsed is the deepest.
-    const Node* chosen = &root;
-    for (const Node& node : nodes) {
-        if (node.app != &app && node.app->parsed()) chosen = &node;
-        if (node.help) return HelpWanted{node.path};
+    // CLI11 fills `help` only when the whole line was right; here it wins over every mistake.
+    for (auto word = rest; word != words.end() && *word != "--"; ++word) {
+        if (*word == "-h" || *word == "--help") return HelpWanted{node.path};
     }
-    // CLI11 fills `help` only after the whole line was read without an error.
-    for (const std::string& word : words) {
-        if (word == "--") break;
-        if (word == "-h" || word == "--help") return HelpWanted{chosen->path};
-    }
-    if (!extras.empty()) return fail(unknown_word(*chosen, extras.front()));
-    if (!trouble.empty()) return fail(usage(trouble, chosen->path));
-    if (chosen == &root && words == std::vector<std::string>{"--version"})
+    if (!extras.empty()) return fail(unknown_word(node, extras.front()));
+    if (!trouble.empty()) return fail(usage(trouble, node.path));
+    if (node.path.empty() && !node.switches.empty() && node.switches.front().second)
         return Invocation{"version", {}};
-    if (!chosen->spec->children.empty()) return HelpWanted{chosen->path};
-    auto line = collect(*chosen);
+    if (!node.spec->children.empty()) return HelpWanted{node.path};
+    auto line = collect(node);
     if (!line) return tl::unexpected(std::move(line).error());
     return std::move(*line);
 }

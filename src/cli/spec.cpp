@@ -136,7 +136,7 @@ CommandSpec memory_search() {
 }
 
 CommandSpec memory_list() {
-    CommandSpec out{"list", "everything in one place, oldest first", {}, {}, {}, {}};
+    CommandSpec out{"list", "everything in one place, newest first", {}, {}, {}, {}};
     out.options =
         Options{value("--layer", "LAYER", "that of the identifier given, else user", kLayerNames)} +
         identifiers() +
@@ -158,7 +158,7 @@ CommandSpec memory() {
          "one memory by its id",
          {},
          Options{kId, value("--as-of", "TIME", "as it was then")} + kJson + kServer,
-         {"aeterna memory get 0190f3c2-7a51-7d3e-9c1b-2f6f5f0c9a11"},
+         {"aeterna memory get $ID"},
          {}});
     out.children.push_back(memory_list());
     out.children.push_back(
@@ -172,8 +172,8 @@ CommandSpec memory() {
                  value("--metadata", "JSON", "members to merge; null removes one"),
                  value("--if-version", "N", "only when this is still its version")} +
              kJson + kServer,
-         {"aeterna memory update 0190f3c2-7a51-7d3e-9c1b-2f6f5f0c9a11 \"We deploy on Mondays\"",
-          "aeterna memory update 0190f3c2-7a51-7d3e-9c1b-2f6f5f0c9a11 --importance 0.9 --expires "
+         {"aeterna memory update $ID \"We deploy on Mondays\"",
+          "aeterna memory update $ID --importance 0.9 --expires "
           "never"},
          {}});
     out.children.push_back(
@@ -182,13 +182,13 @@ CommandSpec memory() {
          "Deleted memories are purged after a while (setting memory.purge_after).",
          Options{many(kId), value("--if-version", "N", "only when this is still its version")} +
              kServer,
-         {"aeterna memory delete 0190f3c2-7a51-7d3e-9c1b-2f6f5f0c9a11"},
+         {"aeterna memory delete $ID"},
          {}});
     out.children.push_back({"history",
                             "every version: what, who, when",
                             {},
                             Options{kId} + kJson + kServer,
-                            {"aeterna memory history 0190f3c2-7a51-7d3e-9c1b-2f6f5f0c9a11"},
+                            {"aeterna memory history $ID"},
                             {}});
     out.children.push_back(
         {"feedback",
@@ -200,7 +200,7 @@ CommandSpec memory() {
                               {"helpful", "irrelevant", "outdated", "inaccurate", "duplicate"})),
                  value("--score", "N", "from -1 to 1")} +
              kJson + kServer,
-         {"aeterna memory feedback 0190f3c2-7a51-7d3e-9c1b-2f6f5f0c9a11 helpful"},
+         {"aeterna memory feedback $ID helpful"},
          {}});
     out.children.push_back(
         {"promote",
@@ -208,7 +208,7 @@ CommandSpec memory() {
          {},
          Options{kId, needed(value("--to", "LAYER", "the broader layer", kLayerNames))} +
              identifiers() + kJson + kServer,
-         {"aeterna memory promote 0190f3c2-7a51-7d3e-9c1b-2f6f5f0c9a11 --to team --team backend"},
+         {"aeterna memory promote $ID --to team --team backend"},
          {}});
     return out;
 }
@@ -228,7 +228,7 @@ CommandSpec keys() {
                  value("--expires", "TIME", "not valid from then on: 2026-12-31T00:00:00Z")} +
              data_folder() + kJson + kServer,
          {"aeterna key create --subject ci --role Developer",
-          "aeterna key create --subject ops --role TenantAdmin --data-dir /var/lib/aeterna"},
+          "aeterna key create --subject ops --role Admin --data-dir /var/lib/aeterna"},
          {}});
     out.children.push_back({"list",
                             "all keys, without their tokens",
@@ -241,7 +241,7 @@ CommandSpec keys() {
          "end a key at once",
          {},
          Options{needed(value("ID", "ID", "the key's id"))} + data_folder() + kServer,
-         {"aeterna key revoke 0190f3c2-7a51-7d3e-9c1b-2f6f5f0c9a11"},
+         {"aeterna key revoke $ID"},
          {}});
     return out;
 }

@@ -109,9 +109,11 @@ std::string Table::render(const Style& style, std::size_t max_lines) const {
             out += without_trailing_spaces(std::move(line)) + "\n";
         }
         if (!row.note.empty()) {
-            const std::size_t room = style.width > indent + 10 ? style.width - indent : 10;
+            // A note is mostly an id, which has 36 columns and must stay in one piece.
+            const std::size_t left = std::min(indent, style.width > 40 ? style.width - 40 : 0);
+            const std::size_t room = style.width - left;
             for (const std::string& line : wrap(row.note, room))
-                out += std::string(indent, ' ') + style.dim(line) + "\n";
+                out += std::string(left, ' ') + style.dim(line) + "\n";
         }
     }
     return out;
