@@ -9,18 +9,26 @@
 namespace aeterna::retrieval {
 
 /// Below this cosine a memory says nothing about the query.
-inline constexpr float kMinCosine = 0.1F;
+inline constexpr float kMinCosine = 0.2F;
 
-/// Reciprocal rank fusion: Σ weight / (k + rank).
+/// Where a document stands in one ranking.
+struct Standing {
+    std::uint32_t rank = 0;  ///< 1 is best; 0: not in that ranking
+    double strength = 1;     ///< 0..1: how good a hit it is by itself (coverage, cosine)
+};
+
+/// Reciprocal rank fusion in which a hit counts by its strength, so that the first of many bad hits
+/// does not beat a good one: Σ weight · strength / (k + rank). Chosen by measuring
+/// (docs/adr/0004-exact-scan-per-scope.md).
 struct Fusion {
     double k = 60;
     double lexical_weight = 1;
-    double vector_weight = 1;
+    double vector_weight = 0.7;
 };
 
-/// 0..1; 1 for the first of both rankings. A rank of 0 means: not in that ranking. Without
-/// `vectors` (no vector ranking was made) the lexical one alone reaches 1.
-[[nodiscard]] double fuse(std::uint32_t lexical_rank, std::uint32_t vector_rank, bool vectors,
+/// 0..1; 1 for a full hit that is first in both rankings. Without `vectors` (no vector ranking was
+/// made) the lexical one alone reaches 1.
+[[nodiscard]] double fuse(Standing lexical, Standing vector, bool vectors,
                           const Fusion& fusion = {});
 
 inline constexpr float kNearDuplicate = 0.95F;

@@ -40,6 +40,7 @@ struct Match {
     std::uint8_t layer = 0;
     std::uint32_t partition = 0;     ///< index into Query::partitions
     float bm25 = 0;                  ///< 0: no term matched
+    float coverage = 0;              ///< 0..1: about the share of the query's weight that matched
     std::optional<float> cosine;     ///< absent: no vector of the query's embedder
     std::uint32_t lexical_rank = 0;  ///< 1 is best; 0: not in that ranking
     std::uint32_t vector_rank = 0;

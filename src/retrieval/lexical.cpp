@@ -6,6 +6,15 @@
 
 namespace aeterna::retrieval {
 
+namespace {
+
+double rarity(std::uint64_t documents, std::uint64_t holders) {
+    const auto n = static_cast<double>(holders);
+    return std::log(1 + (static_cast<double>(documents) - n + 0.5) / (n + 0.5));
+}
+
+}  // namespace
+
 std::uint32_t LexicalIndex::find(std::uint64_t hash) const {
     return by_hash_.find(hash, [&](std::uint32_t term) { return hashes_[term] == hash; });
 }
@@ -69,6 +78,15 @@ void LexicalIndex::add_totals(std::span<const QueryTerm> terms, LexicalTotals& t
     }
 }
 
+double LexicalIndex::full_score(std::span<const QueryTerm> terms, const LexicalTotals& totals) {
+    if (totals.documents == 0) return 0;
+    double sum = 0;
+    for (std::size_t i = 0; i < terms.size(); ++i) {
+        sum += rarity(totals.documents, totals.holders[i]) * terms[i].count;
+    }
+    return sum;
+}
+
 void LexicalIndex::score(std::span<const QueryTerm> terms, const LexicalTotals& totals,
                          const Bm25& bm25, std::span<float> scores) const {
     if (totals.documents == 0) return;
@@ -79,10 +97,8 @@ void LexicalIndex::score(std::span<const QueryTerm> terms, const LexicalTotals& 
     for (std::size_t i = 0; i < terms.size(); ++i) {
         const std::uint32_t term = find(terms[i].hash);
         if (term == ProbeTable::kNone) continue;
-        const auto n = static_cast<double>(totals.holders[i]);
-        const double rarity =
-            std::log(1 + (static_cast<double>(totals.documents) - n + 0.5) / (n + 0.5));
-        const auto weight = static_cast<float>(rarity * (bm25.k1 + 1) * terms[i].count);
+        const auto weight = static_cast<float>(rarity(totals.documents, totals.holders[i]) *
+                                               (bm25.k1 + 1) * terms[i].count);
         for (const std::uint32_t posting : postings_[term].values()) {
             const std::uint32_t slot = posting >> kCountBits;
             const auto count = static_cast<float>(posting & kMaxCount);

@@ -10,8 +10,8 @@
 namespace aeterna::retrieval {
 
 struct Bm25 {
-    double k1 = 1.2;
-    double b = 0.75;
+    double k1 = 0.9;
+    double b = 0.4;
 };
 
 /// Counts that a term's weight is made from; added up over the partitions of one search.
@@ -36,6 +36,9 @@ class LexicalIndex {
     [[nodiscard]] std::uint32_t length_of(std::uint32_t slot) const { return lengths_[slot]; }
     /// Adds this partition's counts; `totals.holders` gets one entry per term.
     void add_totals(std::span<const QueryTerm> terms, LexicalTotals& totals) const;
+    /// BM25 of a document of mean length that holds every term once.
+    [[nodiscard]] static double full_score(std::span<const QueryTerm> terms,
+                                           const LexicalTotals& totals);
     /// scores[slot] += the document's BM25. `scores` has a place for every slot.
     void score(std::span<const QueryTerm> terms, const LexicalTotals& totals, const Bm25& bm25,
                std::span<float> scores) const;

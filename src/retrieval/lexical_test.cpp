@@ -14,7 +14,7 @@ std::vector<float> scores(const LexicalIndex& index, std::string_view query, std
     LexicalTotals totals;
     index.add_totals(terms, totals);
     std::vector<float> out(slots);
-    index.score(terms, totals, {}, out);
+    index.score(terms, totals, Bm25{.k1 = 1.2, .b = 0.75}, out);
     return out;
 }
 

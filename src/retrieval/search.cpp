@@ -1,6 +1,7 @@
 #include "retrieval/search.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <unordered_map>
 
 namespace aeterna::retrieval {
@@ -36,6 +37,7 @@ class Search {
         score_terms();
         const auto by_terms = lexical_ranking();
         const auto by_vectors = vector_ranking();
+        out_.items.reserve(by_terms.size() + by_vectors.size());
         for (std::uint32_t i = 0; i < by_terms.size(); ++i) {
             match_for(by_terms[i]).lexical_rank = i + 1;
         }
@@ -90,6 +92,7 @@ class Search {
         for (const auto& [number, partition] : partitions_) {
             partition->lexical().add_totals(terms_, totals);
         }
+        full_score_ = LexicalIndex::full_score(terms_, totals);
         for (std::size_t i = 0; i < partitions_.size(); ++i) {
             part(i).lexical().score(terms_, totals, query_.bm25, scores_of(i));
             resolved_.push_back(part(i).lexical().resolve(terms_));
@@ -102,11 +105,11 @@ class Search {
     std::vector<Found> lexical_ranking() const {
         std::vector<Found> found;
         if (terms_.empty() || depth_ == 0) return found;
-        float threshold = 0;
+        float threshold = std::numeric_limits<float>::min();  // 0 is no hit
         for (std::uint32_t place = 0; place < partitions_.size(); ++place) {
             const auto scores = scores_of(place);
             for (std::uint32_t slot = 0; slot < scores.size(); ++slot) {
-                if (scores[slot] <= 0 || scores[slot] < threshold || !passes(place, slot)) continue;
+                if (scores[slot] < threshold || !passes(place, slot)) continue;
                 found.push_back({scores[slot], place, slot});
                 if (found.size() < 4 * depth_) continue;
                 cut(found, depth_);
@@ -156,6 +159,10 @@ class Search {
         match.layer = from.layer;
         match.partition = partitions_[found.place].number;
         match.bm25 = scores_of(found.place)[found.slot];
+        if (full_score_ > 0) {
+            match.coverage =
+                static_cast<float>(std::min(1.0, static_cast<double>(match.bm25) / full_score_));
+        }
         const VectorRows* rows = rows_of(found.place);
         if (rows != nullptr && from.vectors != Partition::kNoVectors &&
             &part(found.place).vectors()[from.vectors] == rows) {
@@ -180,6 +187,7 @@ class Search {
     std::optional<VectorRows::Probe> probe_;
     std::vector<std::size_t> starts_;
     std::span<float> scores_;
+    double full_score_ = 0;
     std::vector<std::vector<std::uint32_t>> resolved_;
     std::unordered_map<std::uint64_t, std::size_t> seen_;
     Matches out_;

@@ -107,6 +107,7 @@ memory::Candidates to_candidates(retrieval::Matches matches, bool vector_ranking
         item.updated_at = from_micros(match.updated);
         item.importance = match.importance;
         item.bm25 = match.bm25;
+        item.coverage = match.coverage;
         item.cosine = match.cosine;
         item.lexical_rank = match.lexical_rank;
         item.vector_rank = match.vector_rank;
