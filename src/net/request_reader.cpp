@@ -150,19 +150,21 @@ class Parser final : public http::basic_parser<true> {
         Headers& headers = request.headers;
         const std::size_t hosts = headers.count("Host");
         if (hosts > 1 || (hosts == 0 && incoming.http11)) return refuse(kBadHost, error);
-        if (hosts == 1 && !valid_host(*headers.find("Host"))) return refuse(kBadHost, error);
+        if (hosts == 1 && !valid_host(headers.find("Host").value_or("")))
+            return refuse(kBadHost, error);
         if (!authority_.empty()) headers.set("Host", authority_);
 
         const std::size_t encodings = headers.count("Transfer-Encoding");
         const std::size_t lengths = headers.count("Content-Length");
-        if (lengths > 1 || (lengths == 1 && !all_digits(*headers.find("Content-Length")))) {
+        if (lengths > 1 ||
+            (lengths == 1 && !all_digits(headers.find("Content-Length").value_or("")))) {
             return refuse(kBadLength, error);
         }
         if (encodings > 1 || (encodings == 1 && (lengths != 0 || !incoming.http11))) {
             return refuse(kBadEncoding, error);
         }
         if (encodings == 1 &&
-            !equals_ignoring_case(*headers.find("Transfer-Encoding"), "chunked")) {
+            !equals_ignoring_case(headers.find("Transfer-Encoding").value_or(""), "chunked")) {
             return refuse(kOtherEncoding, error);
         }
         if (limits_.body) body_limit_bytes = limits_.body(request.method, request.path);
@@ -232,7 +234,7 @@ struct RequestReader::Impl {
     std::size_t wire_bytes = 0;  // of a chunked body, framing included
     bool continue_sent = false;
     Phase phase = Phase::kIdle;
-    std::optional<Parser> parser;
+    std::unique_ptr<Parser> parser;
     std::optional<Rejection> rejection;
 
     [[nodiscard]] std::size_t held() const { return end - begin; }
@@ -298,7 +300,7 @@ struct RequestReader::Impl {
 
     std::optional<Step> parse_head(std::size_t size) {
         ErrorCode error;
-        parser.emplace(limits);
+        parser = std::make_unique<Parser>(limits);
         const std::size_t used = parser->put({buffer.data() + begin, size}, error);
         if (parser->rejection) return reject(*parser->rejection);
         if (error && error != http::error::need_more) {

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
-#include <optional>
 #include <vector>
 
 #include <boost/beast/http/basic_parser.hpp>
@@ -77,7 +76,8 @@ class ResponseParser final : public http::basic_parser<false> {
         const std::size_t lengths = response.headers.count("Content-Length");
         if (encodings > 0 &&
             (encodings > 1 || lengths > 0 ||
-             !equals_ignoring_case(*response.headers.find("Transfer-Encoding"), "chunked"))) {
+             !equals_ignoring_case(response.headers.find("Transfer-Encoding").value_or(""),
+                                   "chunked"))) {
             return refuse("a Transfer-Encoding that is not plain \"chunked\"", error);
         }
         if (lengths > 1) return refuse("more than one Content-Length", error);
@@ -107,7 +107,7 @@ class ResponseParser final : public http::basic_parser<false> {
 struct ResponseReader::Impl {
     Impl(bool head, bool stream, std::size_t limit)
         : to_head(head), streamed(stream), body_limit(limit), buffer(kBuffer) {
-        parser.emplace(to_head, streamed, body_limit);
+        parser = std::make_unique<ResponseParser>(to_head, streamed, body_limit);
     }
 
     const bool to_head;
@@ -120,7 +120,7 @@ struct ResponseReader::Impl {
     int interim = 0;
     bool started = false;
     std::string problem;
-    std::optional<ResponseParser> parser;
+    std::unique_ptr<ResponseParser> parser;
 
     [[nodiscard]] std::size_t held() const { return end - begin; }
 
@@ -151,7 +151,7 @@ struct ResponseReader::Impl {
             if (status >= 200) return Step::kDone;
             if (status == 101) return bad("a change of protocol that nobody asked for");
             if (++interim > kMaxInterim) return bad("too many interim answers");
-            parser.emplace(to_head, streamed, body_limit);
+            parser = std::make_unique<ResponseParser>(to_head, streamed, body_limit);
             head_bytes = 0;
         }
     }
