@@ -246,7 +246,7 @@ TEST(McpTools, ReportOnlyWhatWasAskedFor) {
     ASSERT_EQ(loud.messages.size(), 2U);
     EXPECT_EQ(
         json::canonical(loud.messages[0]),
-        R"({"jsonrpc":"2.0","method":"notifications/progress","params":{"message":"half","progress":1E0,"progressToken":"t","total":2E0}})");
+        R"({"jsonrpc":"2.0","method":"notifications/progress","params":{"message":"half","progress":1.0,"progressToken":"t","total":2.0}})");
     EXPECT_EQ(loud.messages[1].at("method").as_string(), "notifications/message");
 
     Recorder errors_only;

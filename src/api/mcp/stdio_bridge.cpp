@@ -184,6 +184,8 @@ task<Attempt> attempt_once(Shared bridge, std::shared_ptr<Post> post,
             code == Code::kUnavailable || (code == Code::kOutcomeUnknown && message->repeatable);
         co_return out;
     }
+    head += response->body.substr(0, kChunk);
+    deliver(bridge, *message, reader.feed(response->body), out);
     deliver(bridge, *message, reader.finish(), out);
     if (out.answered || message->id.empty()) {
         out.answered = true;

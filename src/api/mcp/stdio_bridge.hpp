@@ -13,7 +13,8 @@
 
 namespace aeterna::mcp {
 
-/// Sends one POST and hands the pieces of its body to `sink` as they come; sink false: enough.
+/// Sends one POST and hands the pieces of its body to `sink` as they come; sink false: enough. The
+/// body of a refusal (not 2xx) may come in the answer instead.
 using Post = std::function<task<result<net::HttpResponse>>(
     net::HttpRequest request, std::function<bool(std::string_view)> sink, Deadline deadline)>;
 

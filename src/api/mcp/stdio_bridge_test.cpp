@@ -160,7 +160,12 @@ class StdioBridge : public ::testing::Test {
         const std::string method(text_member(message, "method").value_or(""));
         if (method == "deny") {
             response.status = 401;
-            sink(R"({"error":"unauthenticated","message":"send a token","retryable":false})");
+            response.body =
+                R"({"error":"unauthenticated","message":"send a token","retryable":false})";
+        } else if (method == "unknown") {
+            response.status = 404;
+            response.body =
+                R"({"jsonrpc":"2.0","id":4,"error":{"code":-32601,"message":"there is none"}})";
         } else if (id != nullptr) {
             const std::string answer = fmt::format(
                 R"({{"jsonrpc":"2.0","id":{},"result":{{"method":"{}","protocolVersion":"2025-06-18"}}}})",
@@ -221,17 +226,24 @@ TEST_F(StdioBridge, AnswersEveryRequestWithOneLine) {
     write("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}\n\n  \n");
     write("{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}\n");
     write("{\"jsonrpc\":\"2.0\",\"id\":\"b\",\"method\":\"stream\"}\r\nnot json\n");
+    write("{\"jsonrpc\":\"2.0\",\"id\":4,\"method\":\"unknown\"}\n");
     write("{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"deny\"}");
     const auto lines = finish();
     EXPECT_TRUE(outcome);
-    ASSERT_EQ(lines.size(), 5U);
-    std::set<std::string> ids;
+    ASSERT_EQ(lines.size(), 6U);
+    std::map<std::string, std::string> errors;  // by id; empty for a result
     for (const std::string& line : lines) {
         const auto message = json_of(line).as_object();
-        if (const auto* id = message.if_contains("id")) ids.insert(json::write(*id));
+        const auto* id = message.if_contains("id");
+        const auto* error = object_member(message, "error");
+        if (id != nullptr)
+            errors[json::write(*id)] =
+                error == nullptr ? "" : text_member(*error, "message").value_or("");
     }
-    EXPECT_EQ(ids, (std::set<std::string>{"1", "\"b\"", "3"}));
-    EXPECT_EQ(bodies.size(), 4U);
+    EXPECT_EQ(errors,
+              (std::map<std::string, std::string>{
+                  {"1", ""}, {"\"b\"", ""}, {"3", "send a token"}, {"4", "there is none"}}));
+    EXPECT_EQ(bodies.size(), 5U);
     EXPECT_EQ(lines.count(R"({"jsonrpc":"2.0","method":"n"})"), 1U);
 }
 
