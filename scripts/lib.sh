@@ -82,7 +82,7 @@ end_step() {
 trap end_step INT TERM
 
 # step NAME TEXT command... : runs it with its output in build/logs/NAME.log, shows progress and
-# time; on failure prints the end of the log and returns 1.
+# time; on failure prints the end of the log and returns 1. A command that exits 77 was skipped: 77.
 step() {
     local name=$1 text=$2 log status=0 begun=$SECONDS pid last shown=0
     shift 2
@@ -108,6 +108,10 @@ step() {
     if ((status == 0)); then
         printf '  %-24s %6s  %sdone%s\n' "$text" "$(clock $((SECONDS - begun)))" "$GREEN" "$PLAIN"
         return 0
+    fi
+    if ((status == 77)); then
+        printf '  %-24s %6s  skipped: %s\n' "$text" "$(clock $((SECONDS - begun)))" "$(tail -n 1 "$log")"
+        return 77
     fi
     printf '  %-24s %6s  %sfailed%s\n' "$text" "$(clock $((SECONDS - begun)))" "$RED" "$PLAIN"
     tail -n 40 "$log" | sed 's/^/    | /'

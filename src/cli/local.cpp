@@ -107,7 +107,10 @@ const Entry* find(const Invocation& line) {
 config::Sources sources_of(const Invocation& line) {
     auto sources = config::process_sources();
     if (const auto file = line.one("--config")) sources.file = *file;
+    // There --role is the role of a key.
+    const bool keys = line.command.starts_with("key ");
     for (const auto& setting : config::settings_table()) {
+        if (keys && setting.name != "data.dir") continue;
         if (setting.flag.empty() || !line.has(setting.flag)) continue;
         sources.flags.emplace_back(setting.name, config::Given{line.all(setting.flag), false});
     }
