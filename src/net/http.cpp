@@ -33,6 +33,7 @@ void Headers::set(std::string_view name, std::string value) {
 }
 
 void Headers::add(std::string name, std::string value) {
+    if (items_.empty()) items_.reserve(8);
     items_.push_back({std::move(name), std::move(value)});
 }
 

@@ -1,7 +1,9 @@
 #include "net/request_reader.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
+#include <limits>
 #include <optional>
 #include <vector>
 
@@ -65,6 +67,18 @@ constexpr Rejection kBadExpect{417, "expectation_failed",
 constexpr Rejection kBadChunk{400, "malformed", "The chunked body is not framed as HTTP says."};
 constexpr Rejection kBadHead{400, "malformed",
                              "The request line or a header cannot be read as HTTP/1.1 says."};
+
+/// May stand inside a line of the head.
+bool plain(char c) {
+    static constexpr auto kTable = [] {
+        std::array<bool, 256> table{};
+        for (std::size_t i = 0; i < table.size(); ++i) {
+            table[i] = (i >= 0x20 && i != 0x7f) || i == '\t';
+        }
+        return table;
+    }();
+    return kTable[static_cast<unsigned char>(c)];
+}
 
 bool all_digits(std::string_view text) {
     return !text.empty() && text.size() <= 19 &&
@@ -276,16 +290,20 @@ struct RequestReader::Impl {
     std::optional<std::size_t> find_head() {
         const char* const head = buffer.data() + begin;
         const std::size_t size = std::min(held(), limits.header);
-        for (std::size_t i = scanned; i < size; ++i) {
-            const auto byte = static_cast<unsigned char>(head[i]);
-            const bool after_cr = i > 0 && head[i - 1] == '\r';
-            const bool line_start = i > 1 && head[i - 1] == '\n';
-            if (byte == '\n' ? !after_cr : after_cr) return bad(kBadBytes);
-            if (byte == '\n' && i >= 3 && head[i - 2] == '\n') return i + 1;
-            if (line_start && (byte == ' ' || byte == '\t')) return bad(kBadBytes);
-            if ((byte < 0x20 && byte != '\r' && byte != '\n' && byte != '\t') || byte == 0x7f) {
-                return bad(kBadBytes);
+        for (std::size_t i = scanned; i < size;) {
+            const char byte = head[i];
+            const char before = i > 0 ? head[i - 1] : '\0';
+            if (plain(byte)) {
+                const bool folded = before == '\n' && (byte == ' ' || byte == '\t');
+                if (before == '\r' || folded) return bad(kBadBytes);
+                do ++i;
+                while (i < size && plain(head[i]));
+                continue;
             }
+            const bool in_place = byte == '\n' ? before == '\r' : byte == '\r' && before != '\r';
+            if (!in_place) return bad(kBadBytes);
+            if (byte == '\n' && i >= 3 && head[i - 2] == '\n') return i + 1;
+            ++i;
         }
         scanned = size;
         if (size < limits.header) return std::nullopt;
