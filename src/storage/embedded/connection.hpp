@@ -93,7 +93,8 @@ class Connection {
     [[nodiscard]] bool in_transaction() const;
     /// Rolls back what is open; SQLite may already have done so.
     void roll_back();
-    [[nodiscard]] std::int64_t changes() const;
+    [[nodiscard]] std::int64_t changes() const;        ///< rows of the last statement
+    [[nodiscard]] std::int64_t total_changes() const;  ///< rows since this was opened
     [[nodiscard]] std::int64_t last_row() const;
 
     struct Checkpoint {

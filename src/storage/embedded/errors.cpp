@@ -15,8 +15,8 @@ Error translate(int code, int native, std::string_view detail, const std::filesy
     switch (code & 0xff) {
         case SQLITE_FULL:
             return Error(Code::kStorageFull, "storage_full",
-                         text(fmt::format("no room on the disk of {}: free some, writes go on by "
-                                          "themselves",
+                         text(fmt::format("no room on the disk of {}: free some, then repeat the "
+                                          "request",
                                           file.string())));
         case SQLITE_IOERR:
             // A flush that found no room may still have happened; a write that found none has not.

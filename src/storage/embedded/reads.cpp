@@ -100,18 +100,27 @@ result<ReaderPool::Lease> ReaderPool::take(Deadline deadline) {
         connection = std::move(*opened);
     }
     connection->set_deadline(deadline);
+    const std::lock_guard lock(mutex_);
+    ++leased_;
     return Lease(*this, std::move(connection));
 }
 
 ReaderPool::Lease::~Lease() {
-    if (!connection_ || connection_->in_transaction()) return;
+    if (!connection_) return;
     connection_->set_deadline(std::nullopt);
+    // One that is still in a transaction would show its old moment to the next.
+    const bool keep = !connection_->in_transaction();
+    if (!keep) connection_.reset();
     const std::lock_guard lock(pool_->mutex_);
-    if (pool_->idle_.size() < kKept) pool_->idle_.push_back(std::move(connection_));
+    if (keep && pool_->idle_.size() < kKept) pool_->idle_.push_back(std::move(connection_));
+    connection_.reset();
+    --pool_->leased_;
+    pool_->returned_.notify_all();
 }
 
 void ReaderPool::close() {
-    const std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
+    returned_.wait(lock, [this] { return leased_ == 0; });
     idle_.clear();
 }
 

@@ -1,4 +1,5 @@
 #pragma once
+#include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -21,7 +22,7 @@ class ReaderPool {
       public:
         Lease(ReaderPool& pool, std::unique_ptr<Connection> connection)
             : pool_(&pool), connection_(std::move(connection)) {}
-        Lease(Lease&&) = default;
+        Lease(Lease&&) noexcept = default;
         Lease& operator=(Lease&&) = delete;
         ~Lease();
         Connection& operator*() const { return *connection_; }
@@ -31,7 +32,8 @@ class ReaderPool {
         std::unique_ptr<Connection> connection_;
     };
     [[nodiscard]] result<Lease> take(Deadline deadline);
-    void close();  ///< of those that are not in use
+    /// Waits for the leases that are out; nobody may take one any more.
+    void close();
 
   private:
     static constexpr std::size_t kKept = 16;
@@ -39,6 +41,8 @@ class ReaderPool {
     Connection::Mode mode_;
     const char* vfs_;
     std::mutex mutex_;
+    std::condition_variable returned_;
+    std::size_t leased_ = 0;
     std::vector<std::unique_ptr<Connection>> idle_;
 };
 

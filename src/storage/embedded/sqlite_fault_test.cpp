@@ -125,6 +125,31 @@ TEST_F(SqliteFaults, ARealFullDiskLosesNothingItAcknowledged) {
     store_.reset();
 }
 
+TEST_F(SqliteFaults, AStoreThatStartsOnAFullDiskIsRead) {
+    const SmallDisk disk("size=2m,mode=0700");
+    if (!disk.mounted()) GTEST_SKIP() << "mounting needs root: not run here";
+    const auto dir = disk.path() / "data";
+    ASSERT_TRUE(open(dir).has_value());
+    const auto kept = record("t", "ann", "kept", at(0));
+    ASSERT_TRUE(execute(unit_of("t", at(0), put(kept))).has_value());
+    store_.reset();
+    {
+        std::ofstream filler(disk.path() / "filler", std::ios::binary);
+        while (filler << std::string(4096, 'x') << std::flush) {
+        }
+    }
+    const auto opened = open(dir);
+    ASSERT_TRUE(opened.has_value()) << opened.error().message;
+    EXPECT_EQ(*find(kept.memory.id), kept.memory);
+    const auto done = execute(unit_of("t", at(0), put(large(1))));
+    ASSERT_FALSE(done.has_value());
+    EXPECT_EQ(done.error().code, Code::kStorageFull) << done.error().message;
+    std::filesystem::remove(disk.path() / "filler");
+    ASSERT_TRUE(open(dir).has_value());
+    EXPECT_TRUE(execute(unit_of("t", at(0), put(large(1)))).has_value());
+    store_.reset();
+}
+
 TEST_F(SqliteFaults, AFailedFlushIsSettledBeforeItIsAnswered) {
     vfs_ = healthy_fault_vfs();
     ASSERT_TRUE(open(data()).has_value());

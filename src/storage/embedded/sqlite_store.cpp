@@ -58,6 +58,12 @@ result<void> make_file(const std::filesystem::path& file) {
     return {};
 }
 
+/// Reads may work although a store that could be written could not be opened.
+bool may_be_read(const Error& error) {
+    return error.code == Code::kUnavailable || error.code == Code::kStorageFull ||
+           error.code == Code::kCorrupt;
+}
+
 std::uint64_t size_of(const std::filesystem::path& file) {
     std::error_code error;
     const auto size = std::filesystem::file_size(file, error);
@@ -137,11 +143,14 @@ result<void> SqliteStore::Impl::open_writable(memory::CommitListener* listener) 
     AETERNA_TRY(connection->run("PRAGMA journal_mode = WAL"));
     AETERNA_TRY(connection->run(kWriterPragmas));
     AETERNA_TRY(migrate(*connection));
+    const auto position = Writer::last_position(*connection);
+    if (!position) return tl::unexpected(position.error());
     Writer::Options writing;
     writing.queue_limit = static_cast<std::size_t>(std::max<std::int64_t>(1, options.queue_limit));
     writing.vfs = vfs();
     readers = std::make_unique<ReaderPool>(file, Connection::Mode::kReader, vfs());
-    writer = std::make_unique<Writer>(std::move(connection), writing, listener, std::nullopt);
+    writer =
+        std::make_unique<Writer>(std::move(connection), *position, writing, listener, std::nullopt);
     return {};
 }
 
@@ -154,10 +163,12 @@ result<void> SqliteStore::Impl::open_read_only(Error why) {
     const auto schema = check_schema(**opened);
     if (!schema) return tl::unexpected(schema.error());
     if (*schema != newest_schema()) return fail(std::move(why));
+    // Only `status` tells it, and a damaged one is not worth refusing the rest for.
+    const auto position = Writer::last_position(**opened);
     log::warn("store_read_only", {{"file", file.string()}, {"reason", why.message}});
     readers = std::make_unique<ReaderPool>(file, mode, vfs());
-    writer =
-        std::make_unique<Writer>(std::move(*opened), Writer::Options{}, nullptr, std::move(why));
+    writer = std::make_unique<Writer>(std::move(*opened), position.value_or(0), Writer::Options{},
+                                      nullptr, std::move(why));
     return {};
 }
 
@@ -175,8 +186,10 @@ result<std::unique_ptr<SqliteStore>> SqliteStore::open(Options options, Runtime&
     auto opened = impl->lock->writable()
                       ? impl->open_writable(listener)
                       : result<void>(tl::unexpected(not_writable(folder, EROFS)));
-    if (!opened && there && opened.error().code == Code::kUnavailable) {
-        opened = impl->open_read_only(std::move(opened).error());
+    if (!opened && there && may_be_read(opened.error())) {
+        Error why = opened.error();
+        why.message += "; opened for reading only: restart aeterna once that is done";
+        if (impl->open_read_only(std::move(why))) opened = {};
     }
     if (!opened) return tl::unexpected(std::move(opened).error());
     return std::unique_ptr<SqliteStore>(new SqliteStore(std::move(impl)));

@@ -73,7 +73,6 @@ void WriteTransaction::open_job() {
 }
 
 result<void> WriteTransaction::will_write() {
-    wrote_ = true;
     if (!job_open_ || savepoint_) return {};
     savepoint_ = true;
     return connection_.query("SAVEPOINT job").run();

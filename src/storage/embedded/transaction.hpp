@@ -49,7 +49,6 @@ class WriteTransaction {
     }
     /// How many live memories more there are.
     [[nodiscard]] std::int64_t grown() const noexcept { return grown_; }
-    [[nodiscard]] bool wrote() const noexcept { return wrote_; }
 
   private:
     struct Mark {
@@ -74,7 +73,7 @@ class WriteTransaction {
     std::vector<memory::MemoryRecord> records_;
     std::int64_t grown_ = 0;
     Mark job_;
-    bool job_open_ = false, savepoint_ = false, wrote_ = false;
+    bool job_open_ = false, savepoint_ = false;
 };
 
 }  // namespace aeterna::storage

@@ -21,17 +21,21 @@ bool is_trouble(const Error& error) {
 
 }  // namespace
 
-Writer::Writer(std::unique_ptr<Connection> connection, Options options,
+result<std::uint64_t> Writer::last_position(Connection& connection) {
+    const auto last = connection.number(kPosition);
+    if (!last) return tl::unexpected(last.error());
+    return static_cast<std::uint64_t>(*last);
+}
+
+Writer::Writer(std::unique_ptr<Connection> connection, std::uint64_t position, Options options,
                memory::CommitListener* listener, std::optional<Error> read_only)
     : connection_(std::move(connection)),
       options_(options),
       file_(connection_->file()),
       listener_(listener),
       read_only_(std::move(read_only)),
+      position_(position),
       trouble_(read_only_) {
-    if (const auto last = connection_->number(kPosition)) {
-        position_ = static_cast<std::uint64_t>(*last);
-    }
     thread_ = std::thread([this] { run(); });
 }
 
@@ -192,6 +196,7 @@ Writer::Fate Writer::commit(Jobs& jobs, std::optional<Error>& error) {
     if (auto begun = connection_->query("BEGIN IMMEDIATE").run(); !begun) {
         return give_up(std::move(begun).error());
     }
+    const std::int64_t changes = connection_->total_changes();
     WriteTransaction transaction(*connection_, position_);
     for (auto& job : jobs) {
         transaction.open_job();
@@ -205,16 +210,17 @@ Writer::Fate Writer::commit(Jobs& jobs, std::optional<Error>& error) {
         auto closed = *kept ? transaction.keep_job() : transaction.undo_job();
         if (!closed) return give_up(std::move(closed).error());
     }
+    const bool wrote = connection_->total_changes() != changes;
     auto committed = connection_->query("COMMIT").run();
     if (!committed) {
         // What could not be written is not there. What could not be flushed may be.
-        if (!transaction.wrote() || committed.error().code == Code::kStorageFull) {
+        if (!wrote || committed.error().code == Code::kStorageFull) {
             return give_up(std::move(committed).error());
         }
         error = std::move(committed).error();
         return settle(transaction, error);
     }
-    if (transaction.wrote()) note_trouble(std::nullopt);
+    if (wrote) note_trouble(std::nullopt);
     if (live_ >= 0) live_ += transaction.grown();
     publish(transaction.position(), transaction.records());
     return Fate::kCommitted;
@@ -269,12 +275,12 @@ result<void> Writer::reopen() {
     AETERNA_TRY((*opened)->run(kWriterPragmas));
     AETERNA_TRY((*opened)->run("UPDATE probe SET count = count + 1"));
     AETERNA_TRY((*opened)->checkpoint(Connection::CheckpointKind::kRestart));
-    const auto last = (*opened)->number(kPosition);
+    const auto last = last_position(**opened);
     if (!last) return tl::unexpected(last.error());
     connection_ = std::move(*opened);
     moved_frames_ = 0;
     const auto unheard = std::exchange(unheard_, std::nullopt);
-    if (unheard && static_cast<std::uint64_t>(*last) >= unheard->position) {
+    if (unheard && *last >= unheard->position) {
         publish(unheard->position, unheard->records);
     }
     count_live();

@@ -55,8 +55,10 @@ class Writer {
         std::chrono::milliseconds idle{500};  ///< without work for so long: move everything
         const char* vfs = nullptr;
     };
+    /// The last outbox row there is.
+    [[nodiscard]] static result<std::uint64_t> last_position(Connection& connection);
     /// `read_only`: why nothing can be written; then every job is refused with it.
-    Writer(std::unique_ptr<Connection> connection, Options options,
+    Writer(std::unique_ptr<Connection> connection, std::uint64_t position, Options options,
            memory::CommitListener* listener, std::optional<Error> read_only);
     ~Writer();
     Writer(const Writer&) = delete;
@@ -101,7 +103,7 @@ class Writer {
     memory::CommitListener* listener_;
     const std::optional<Error> read_only_;
 
-    std::atomic<std::uint64_t> position_{0};
+    std::atomic<std::uint64_t> position_;
     std::atomic<std::int64_t> live_{-1};
     int moved_frames_ = 0;  ///< of the present log, already in the database
     /// A commit that may have happened and that the listener has not heard of.
