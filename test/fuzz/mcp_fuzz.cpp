@@ -12,17 +12,28 @@
 
 using namespace aeterna;
 
+namespace {
+
+/// Made once: building the schemas takes longer than any input.
+struct World {
+    mcp::testing::VectorStore store;
+    mcp::testing::WordIndex index{store};
+    mcp::testing::NoEmbedder embedder;
+    mcp::testing::StillClock clock;
+    memory::MemoryService service{{store, index, embedder, clock, system_uuid_source()}, {}};
+    std::unique_ptr<mcp::Engine> engine = mcp::make_memory_engine(service);
+};
+
+}  // namespace
+
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     if (size == 0) return 0;
     const std::uint8_t choice = data[0];
     const std::string_view text(reinterpret_cast<const char*>(data + 1), size - 1);
 
-    mcp::testing::VectorStore store;
-    mcp::testing::WordIndex index(store);
-    mcp::testing::NoEmbedder embedder;
-    const mcp::testing::StillClock clock;
-    memory::MemoryService service({store, index, embedder, clock, system_uuid_source()}, {});
-    const auto engine = mcp::make_memory_engine(service);
+    static World world;
+    world.store.clear();
+    const mcp::Engine* engine = world.engine.get();
 
     mcp::MirroredHeaders headers;
     if ((choice & 1) != 0) headers.version = (choice & 2) != 0 ? "2026-07-28" : "2025-11-25";

@@ -48,25 +48,27 @@ check('the seven memory tools in order', names.join() ===
   'memory_add,memory_search,memory_get,memory_update,memory_delete,memory_feedback,memory_promote', names);
 
 const run = `sdk-${process.pid}-${Date.now()}`;
-const added = await call('memory_add', { content: `The team drinks espresso after lunch (${run})`,
-  metadata: { tags: ['habits'] }, idempotencyKey: run });
+// Whose memories these are: nobody else's runs on the same folder get in the way.
+const identifiers = { userId: run };
+const first = { content: 'The team drinks espresso after lunch', metadata: { tags: ['habits'] }, identifiers,
+  idempotencyKey: run };
+const added = await call('memory_add', first);
 const id = added.structuredContent?.memoryId;
 check('add answers with an id', typeof id === 'string' && !added.isError, added);
-const repeated = await structured('memory_add', { content: `The team drinks espresso after lunch (${run})`,
-  metadata: { tags: ['habits'] }, idempotencyKey: run });
+const repeated = await structured('memory_add', first);
 check('the same key gives the same answer', JSON.stringify(repeated) === JSON.stringify(added.structuredContent), repeated);
-await call('memory_add', { content: `Backups run on Sunday night (${run})` });
+await call('memory_add', { content: 'Backups run on Sunday night', identifiers });
 
-const found = await call('memory_search', { query: 'Which hot beverage do people like in the afternoon?', limit: 2 });
+const found = await call('memory_search', { query: 'Who likes coffee?', identifiers, limit: 2 });
 check('search finds it by meaning', found.structuredContent?.items?.[0]?.memory?.id === id, found.structuredContent);
 check('search reads well', found.content?.[0]?.text?.includes(id), found.content);
-const tagged = await structured('memory_search', { query: 'espresso', filters: { tags: ['habits'] } });
+const tagged = await structured('memory_search', { query: 'espresso', identifiers, filters: { tags: ['habits'] } });
 check('search filters by tag', tagged.items.every((item) => item.memory.metadata.tags.includes('habits')) &&
   tagged.items.length > 0, tagged);
 
 const got = await structured('memory_get', { memoryId: id });
-check('get reads it back', got?.content?.includes(run) && got.version === 1, got);
-const changed = await structured('memory_update', { memoryId: id, content: `The team drinks tea after lunch (${run})` });
+check('get reads it back', got?.content === first.content && got.version === 1, got);
+const changed = await structured('memory_update', { memoryId: id, content: 'The team drinks tea after lunch' });
 check('update makes version 2', changed?.version === 2, changed);
 const conflict = await call('memory_update', { memoryId: id, importance: 1, ifVersion: 1 });
 check('a stale version is a conflict', conflict.isError === true &&
@@ -90,6 +92,10 @@ check('an unknown argument is refused', refused.isError === true &&
   refused.structuredContent?.error === 'unknown_field', refused);
 const unknown = await client.callTool({ name: 'memory_explode', arguments: {} }).catch((error) => error);
 check('an unknown tool is an error of the protocol', unknown?.code === -32602, unknown);
+const mine = await call('memory_add', { content: `Nobody said whose this is (${run})` });
+check('without identifiers it is the caller\'s', mine.structuredContent?.memory?.identifiers?.userId === 'local', mine);
+const own = await structured('memory_search', { query: run });
+check('and the caller finds it', own?.items?.[0]?.memory?.id === mine.structuredContent?.memoryId, own);
 const many = await Promise.all(Array.from({ length: 50 }, (_, i) =>
   call('memory_add', { content: `Concurrent note ${i} (${run})` })));
 check('fifty at once', many.every((one) => !one.isError) &&

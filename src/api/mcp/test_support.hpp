@@ -47,6 +47,11 @@ class VectorStore final : public memory::MemoryStore {
     std::optional<Error> trouble;  ///< what every write fails with
     std::size_t writes = 0;
 
+    void clear() {
+        rows.clear();
+        keys_.clear();
+    }
+
     task<result<memory::Committed>> execute(memory::UnitOfWork work, Deadline) override {
         if (trouble) co_return fail(*trouble);
         if (work.claim) {
