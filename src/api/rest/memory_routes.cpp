@@ -149,7 +149,7 @@ task<net::HttpResponse> search_memories(MemoryService& service, Exchange exchang
     const auto found =
         co_await service.search(std::move(*request), {exchange.caller, exchange.deadline});
     if (!found) co_return error_response(found.error(), exchange.request_id);
-    auto response = json_response(200, to_json(*found, explain));
+    auto response = json_response(200, rest::to_json(*found, explain));
     if (found->degraded) response.headers.set("X-Aeterna-Degraded", "vector_store");
     co_return response;
 }
