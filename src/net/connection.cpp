@@ -332,6 +332,7 @@ void Connection::end_stream() {
 task<void> Connection::refuse(Rejection why) {
     core_->reject(why.probe);
     refused_ = true;
+    release_body();  // what was read of it is not waited for any more
     const HttpResponse response = plain_error(why.status, why.error, why.message, why.retryable);
     out_.clear();
     append_response_head(out_, response, {.keep_alive = false, .length = response.body.size()});
