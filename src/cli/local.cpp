@@ -84,19 +84,19 @@ int version(const Invocation&) {
     return kOk;
 }
 
-struct Entry {
+struct LocalCommand {
     std::string_view command;
     int (*run)(const Invocation&);
 };
-constexpr std::array kLocal{Entry{"serve", serve},
-                            Entry{"mcp", mcp},
-                            Entry{"config show", config_show},
-                            Entry{"config check", config_check},
-                            Entry{"completion", completion},
-                            Entry{"version", version}};
+constexpr std::array kLocal{LocalCommand{"serve", serve},
+                            LocalCommand{"mcp", mcp},
+                            LocalCommand{"config show", config_show},
+                            LocalCommand{"config check", config_check},
+                            LocalCommand{"completion", completion},
+                            LocalCommand{"version", version}};
 
-const Entry* find(const Invocation& line) {
-    for (const Entry& entry : kLocal) {
+const LocalCommand* find(const Invocation& line) {
+    for (const LocalCommand& entry : kLocal) {
         if (entry.command == line.command) return &entry;
     }
     return nullptr;
@@ -122,7 +122,7 @@ bool is_local(const Invocation& line) {
 }
 
 int run_local(const Invocation& line) {
-    const Entry* entry = find(line);
+    const LocalCommand* entry = find(line);
     return entry == nullptr ? static_cast<int>(kUsage) : entry->run(line);
 }
 

@@ -267,24 +267,24 @@ std::string import_report(const Invocation&, const Object& body, const Style& st
     return out;
 }
 
-struct Entry {
+struct Rendering {
     std::string_view command;
     std::string (*render)(const Invocation&, const Object&, const Style&);
 };
-constexpr std::array kEntries{Entry{"memory add", memory_add},
-                              Entry{"memory search", memory_search},
-                              Entry{"memory get", memory_get},
-                              Entry{"memory list", memory_list},
-                              Entry{"memory update", memory_changed},
-                              Entry{"memory feedback", memory_changed},
-                              Entry{"memory promote", memory_changed},
-                              Entry{"memory history", memory_history},
-                              Entry{"key create", key_create},
-                              Entry{"key list", key_list},
-                              Entry{"status", status},
-                              Entry{"index rebuild", index_rebuild},
-                              Entry{"index verify", index_verify},
-                              Entry{"import", import_report}};
+constexpr std::array kRenderings{Rendering{"memory add", memory_add},
+                                 Rendering{"memory search", memory_search},
+                                 Rendering{"memory get", memory_get},
+                                 Rendering{"memory list", memory_list},
+                                 Rendering{"memory update", memory_changed},
+                                 Rendering{"memory feedback", memory_changed},
+                                 Rendering{"memory promote", memory_changed},
+                                 Rendering{"memory history", memory_history},
+                                 Rendering{"key create", key_create},
+                                 Rendering{"key list", key_list},
+                                 Rendering{"status", status},
+                                 Rendering{"index rebuild", index_rebuild},
+                                 Rendering{"index verify", index_verify},
+                                 Rendering{"import", import_report}};
 
 Code code_of(int status) {
     switch (status) {
@@ -330,7 +330,7 @@ Error error_of(const net::HttpResponse& response) {
 std::string render(const Invocation& line, const json::Value& body, const Style& style) {
     if (line.command == "memory delete") return style.green("forgotten") + "\n";
     if (line.command == "key revoke") return style.green("revoked") + "\n";
-    for (const Entry& entry : kEntries) {
+    for (const Rendering& entry : kRenderings) {
         if (entry.command == line.command && body.is_object())
             return entry.render(line, body.get_object(), style);
     }

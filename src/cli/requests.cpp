@@ -287,26 +287,26 @@ Calls export_all(Builder&) {
     return {get("/api/v1/export")};
 }
 
-struct Entry {
+struct Recipe {
     std::string_view command;
     Calls (*build)(Builder&);
 };
-constexpr std::array kEntries{Entry{"memory add", memory_add},
-                              Entry{"memory search", memory_search},
-                              Entry{"memory get", memory_get},
-                              Entry{"memory list", memory_list},
-                              Entry{"memory update", memory_update},
-                              Entry{"memory delete", memory_delete},
-                              Entry{"memory history", memory_history},
-                              Entry{"memory feedback", memory_feedback},
-                              Entry{"memory promote", memory_promote},
-                              Entry{"key create", key_create},
-                              Entry{"key list", key_list},
-                              Entry{"key revoke", key_revoke},
-                              Entry{"index rebuild", index_rebuild},
-                              Entry{"index verify", index_verify},
-                              Entry{"status", server_status},
-                              Entry{"export", export_all}};
+constexpr std::array kRecipes{Recipe{"memory add", memory_add},
+                              Recipe{"memory search", memory_search},
+                              Recipe{"memory get", memory_get},
+                              Recipe{"memory list", memory_list},
+                              Recipe{"memory update", memory_update},
+                              Recipe{"memory delete", memory_delete},
+                              Recipe{"memory history", memory_history},
+                              Recipe{"memory feedback", memory_feedback},
+                              Recipe{"memory promote", memory_promote},
+                              Recipe{"key create", key_create},
+                              Recipe{"key list", key_list},
+                              Recipe{"key revoke", key_revoke},
+                              Recipe{"index rebuild", index_rebuild},
+                              Recipe{"index verify", index_verify},
+                              Recipe{"status", server_status},
+                              Recipe{"export", export_all}};
 
 }  // namespace
 
@@ -323,7 +323,7 @@ result<std::string> time_text(std::string_view name, const std::string& text, Ti
 }
 
 result<std::vector<Call>> calls_for(const Invocation& line, const Defaults& defaults) {
-    for (const Entry& entry : kEntries) {
+    for (const Recipe& entry : kRecipes) {
         if (entry.command != line.command) continue;
         Builder builder(line, defaults);
         auto calls = entry.build(builder);
