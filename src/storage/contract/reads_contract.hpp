@@ -70,6 +70,14 @@ TEST_P(StoreContract, WhatIsExpiredIsAbsent) {
         wait(runtime_, store().find_many(TenantId("t"), {one.memory.id}, at(10), soon()))->empty());
 }
 
+TEST_P(StoreContract, AReadWhoseTimeIsOverSaysSo) {
+    const auto late = Deadline::after(std::chrono::seconds(-1));
+    const auto found =
+        wait(runtime_, store().find(TenantId("t"), new_id(), at(0), std::nullopt, late));
+    ASSERT_FALSE(found.has_value());
+    EXPECT_EQ(found.error().code, Code::kDeadlineExceeded);
+}
+
 TEST_P(StoreContract, FindManyKeepsTheOrderAsked) {
     std::vector<MemoryId> ids;
     for (const char* text : {"a", "b", "c"}) {

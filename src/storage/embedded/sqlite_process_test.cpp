@@ -194,6 +194,21 @@ TEST(SqliteProcess, ACleanCloseLeavesOneFileWithEverything) {
     EXPECT_FALSE(read_lock_owner(folder.path()).has_value());
 }
 
+TEST(SqliteProcess, TheLogIsMovedBeforeItGrows) {
+    const TemporaryFolder folder;
+    Runtime runtime({.loops = 1, .blocking = 1});
+    auto store = SqliteStore::open({.data_dir = folder.path()}, runtime, nullptr);
+    ASSERT_TRUE(store.has_value());
+    std::uintmax_t largest = 0;
+    for (int i = 0; i < 300; ++i) {
+        const auto one = record("t", "ann", fmt::format("{:060000}", i), at(0));
+        ASSERT_TRUE(
+            contract::wait(runtime, (*store)->execute(unit_of("t", at(0), put(one)), soon())));
+        largest = std::max(largest, std::filesystem::file_size((*store)->file().string() + "-wal"));
+    }
+    EXPECT_LT(largest, 8'000'000U) << "of 20 MB that went through it";
+}
+
 TEST(SqliteProcess, OtherSchemasAreLeftAlone) {
     const TemporaryFolder folder;
     Runtime runtime({.loops = 1, .blocking = 1});
