@@ -15,6 +15,7 @@
 #include "api/rest/memory_routes.hpp"
 #include "base/version.hpp"
 #include "memory/memory_service.hpp"
+#include "net/http_metrics.hpp"
 #include "net/http_server.hpp"
 #include "observe/log.hpp"
 #include "service/embedder.hpp"
@@ -55,6 +56,8 @@ struct Server::Impl {
     observe::Metrics metrics;
     Runtime runtime;
     ApiMetrics api_metrics;
+    net::HttpServerMetrics api_listener{metrics, "api"};
+    net::HttpServerMetrics ops_listener{metrics, "ops"};
     StateMetrics state_metrics;
     ops::OpsApi ops;
     std::atomic<Phase> phase{Phase::kStarting};
@@ -132,7 +135,7 @@ result<void> Server::Impl::open_ops() {
     options.listen = *endpoint;
     ops_server = std::make_unique<net::HttpServer>(
         runtime, options,
-        [this](net::HttpRequest request) { return ops.handle(std::move(request)); });
+        [this](net::HttpRequest request) { return ops.handle(std::move(request)); }, &ops_listener);
     auto bound = ops_server->listen();
     if (!bound) return tl::unexpected(std::move(bound).error());
     ops_endpoint = *bound;
@@ -222,7 +225,8 @@ result<void> Server::Impl::open_api() {
     };
     api_server = std::make_unique<net::HttpServer>(
         runtime, options,
-        [this](net::HttpRequest request) { return api->handle(std::move(request)); });
+        [this](net::HttpRequest request) { return api->handle(std::move(request)); },
+        &api_listener);
     auto bound = api_server->listen();
     if (!bound) return tl::unexpected(std::move(bound).error());
     api_endpoint = *bound;

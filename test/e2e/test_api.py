@@ -275,6 +275,15 @@ class Operations(ServerCase):
         text = self.expect(self.ops("/metrics"), 200).body.decode()
         self.assertIn('aeterna_api_requests_total{method="POST",route="/api/v1/memory/add",status="201"}', text)
 
+    def test_metric_names_are_the_golden_list(self):
+        import os
+        from harness import ROOT
+        self.server.add("Counted again", "metrics")
+        text = self.expect(self.ops("/metrics"), 200).body.decode()
+        found = sorted(line[len("# TYPE "):] for line in text.splitlines() if line.startswith("# TYPE "))
+        with open(os.path.join(ROOT, "src", "observe", "metrics.golden"), encoding="utf-8") as file:
+            self.assertEqual(found, file.read().split("\n")[:-1])
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -28,6 +28,13 @@ class Ledger:
 
 def write_until_broken(server, ledger, writer, stop):
     connection = server.connection(timeout=10)
+    try:
+        write_on(connection, server, ledger, writer, stop)
+    finally:
+        connection.close()
+
+
+def write_on(connection, server, ledger, writer, stop):
     count = 0
     while not stop.is_set():
         content = f"writer {writer} fact {count} of {uuid.uuid4()}"
