@@ -17,7 +17,8 @@ struct LockOwner {
     bool operator==(const LockOwner&) const = default;
 };
 
-/// Who has this data folder open; empty when nobody has. Takes no lock, changes nothing.
+/// Who has this data folder open; empty when nobody has. An owner that could not leave a word (its
+/// folder is read only, its disk full) has pid 0. Takes no lock, changes nothing.
 [[nodiscard]] std::optional<LockOwner> read_lock_owner(const std::filesystem::path& data_dir);
 
 /// Keeps a data folder for one process, by a lock on `aeterna.lock` that the kernel drops with the
