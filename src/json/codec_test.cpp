@@ -53,6 +53,18 @@ TEST(JsonWrite, IsForPeopleAndReadsBackTheSame) {
     EXPECT_EQ(*parse(write(*value)), *value);
 }
 
+TEST(JsonParse, ReadsEveryDoubleExactly) {
+    std::uint64_t state = 42;
+    for (int i = 0; i < 20'000; ++i) {
+        state = state * 6364136223846793005ULL + 1442695040888963407ULL;
+        const double number = static_cast<double>(state >> 11) * 0x1p-53;
+        const auto value = parse(write(Array{"x\\\"1.5", 7, number, -number}));
+        ASSERT_TRUE(value);
+        ASSERT_EQ(value->at(2).get_double(), number);
+        ASSERT_EQ(value->at(3).get_double(), -number);
+    }
+}
+
 TEST(JsonReader, KeepsTheFirstMistakeAndNamesThePath) {
     const auto body = parse_object(R"({"limit":"ten","query":5})");
     ASSERT_TRUE(body);

@@ -360,6 +360,11 @@ task<result<MemoryService::ExportChunk>> MemoryService::export_chunk(std::option
     for (const MemoryRecord& record : *records) {
         auto versions = co_await parts_.store.history(context.caller.tenant, record.memory.id,
                                                       context.deadline);
+        if (!versions && versions.error().code == Code::kCorrupt) {
+            // An old version is damaged; what the memory says now is not lost with it.
+            versions = std::vector<MemoryVersion>{{record.memory, record.actor, record.change,
+                                                   record.memory.updated_at, std::nullopt}};
+        }
         if (!versions) co_return tl::unexpected(std::move(versions).error());
         if (!versions->empty()) chunk.lines.push_back(export_line(*versions));
     }

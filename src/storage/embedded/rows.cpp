@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <bit>
-#include <charconv>
 
 #include <boost/json.hpp>
 #include <fmt/format.h>
 
 #include "base/hash.hpp"
+#include "json/codec.hpp"
 
 namespace aeterna::storage {
 
@@ -93,38 +93,6 @@ Error damaged(const std::filesystem::path& file, std::string_view what) {
                              "with `aeterna export`, then restore a backup or import that export "
                              "into a new data folder",
                              what, file.string()));
-}
-
-/// The doubles of a value in the order of its text.
-void collect_doubles(boost::json::value& value, std::vector<double*>& out) {
-    if (auto* number = value.if_double()) out.push_back(number);
-    if (auto* array = value.if_array()) {
-        for (auto& item : *array) collect_doubles(item, out);
-    }
-    if (auto* object = value.if_object()) {
-        for (auto& member : *object) collect_doubles(member.value(), out);
-    }
-}
-
-/// The number tokens with a fraction or an exponent, outside of strings.
-std::vector<std::string_view> double_tokens(std::string_view text) {
-    std::vector<std::string_view> out;
-    for (std::size_t at = 0; at < text.size();) {
-        if (text[at] == '"') {
-            for (++at; at < text.size() && text[at] != '"'; ++at) {
-                if (text[at] == '\\') ++at;
-            }
-            ++at;
-        } else if (text[at] == '-' || (text[at] >= '0' && text[at] <= '9')) {
-            const auto end = std::min(text.find_first_not_of("+-.0123456789eE", at), text.size());
-            const auto token = text.substr(at, end - at);
-            if (token.find_first_of(".eE") != std::string_view::npos) out.push_back(token);
-            at = end;
-        } else {
-            ++at;
-        }
-    }
-    return out;
 }
 
 struct Checked {
@@ -259,23 +227,10 @@ std::optional<Identifiers> decode_identifiers(std::string_view text) {
 }
 
 std::optional<boost::json::object> decode_object(std::string_view text) {
-    boost::json::error_code error;
-    boost::json::value value = boost::json::parse({text.data(), text.size()}, error, {}, [] {
-        boost::json::parse_options options;
-        options.max_depth = 200;
-        return options;
-    }());
-    if (error || !value.is_object()) return std::nullopt;
-    const auto tokens = double_tokens(text);
-    if (!tokens.empty()) {
-        std::vector<double*> doubles;
-        collect_doubles(value, doubles);
-        if (doubles.size() != tokens.size()) return std::nullopt;
-        for (std::size_t i = 0; i < tokens.size(); ++i) {
-            std::from_chars(tokens[i].data(), tokens[i].data() + tokens[i].size(), *doubles[i]);
-        }
-    }
-    return std::move(value.get_object());
+    // Deeper than any setting allows to come in.
+    auto object = json::parse_object(text, {200});
+    if (!object) return std::nullopt;
+    return std::move(*object);
 }
 
 result<memory::Session> read_session(const Query& row, const std::filesystem::path& file) {
