@@ -110,7 +110,7 @@ task<void> Call::progress(double done, double total, std::string text) const {
     const json::Value* token = meta == nullptr ? nullptr : meta->if_contains("progressToken");
     if (outlet == nullptr || token == nullptr || token->is_structured()) co_return;
     json::Object body{{"progressToken", *token}, {"progress", done}, {"total", total}};
-    if (!text.empty()) body["message"] = std::move(text);
+    if (!text.empty()) body["message"] = text;
     (void)co_await outlet->send(notification("notifications/progress", std::move(body)));
 }
 
@@ -121,8 +121,8 @@ task<void> Call::log(std::string level, json::Value data) const {
         const auto wanted = meta == nullptr ? std::nullopt : text_member(*meta, kMetaLogLevel);
         if (!wanted || level_rank(level) < level_rank(*wanted)) co_return;
     }
-    (void)co_await outlet->send(notification(
-        "notifications/message", {{"level", std::move(level)}, {"data", std::move(data)}}));
+    (void)co_await outlet->send(
+        notification("notifications/message", {{"level", level}, {"data", std::move(data)}}));
 }
 
 tl::expected<json::Value, Answer> Engine::parse(std::string_view text) const {
@@ -146,7 +146,7 @@ std::variant<Answer, Request> Engine::prepare(const json::Value& value,
         return Answer{202, std::nullopt};
     }
     if (read->kind == MessageKind::kNotification) return Answer{202, std::nullopt};
-    Request request{std::move(*read), kLatestHandshake, {}, false};
+    Request request{std::move(*read), kLatestHandshake, {}, nullptr, false};
     auto trouble = settle_version(request, headers);
     if (!trouble) trouble = check_call(request);
     if (trouble) return Answer{trouble->http_status, error_message(request.message.id, *trouble)};
@@ -257,6 +257,7 @@ std::optional<RpcError> Engine::check_call(Request& request) const {
                             json::Object{{"requiredCapabilities", std::move(missing)}}, 400};
         }
     }
+    request.tool = tool;
     request.streams = tool->streams;
     return std::nullopt;
 }
@@ -292,11 +293,10 @@ task<Outcome> Engine::dispatch(Request& request, Call call) const {
     if (method == "server/discover") co_return discover();
     if (method == "tools/list") co_return list_tools(request);
     call.params = request.message.params;
-    if (method == "tools/call") {
-        const Tool* tool = tool_named(*text_member(call.params, "name"));
+    if (request.tool != nullptr) {
         const json::Object* given = object_member(call.params, "arguments");
         json::Object arguments = given == nullptr ? json::Object{} : *given;
-        co_return co_await tool->handler(std::move(arguments), std::move(call));
+        co_return co_await request.tool->handler(std::move(arguments), std::move(call));
     }
     json::Object params = request.message.params;
     co_return co_await method_named(method, request.protocol)

@@ -101,6 +101,7 @@ struct Request {
     Message message;
     std::string_view protocol;
     json::Object client_capabilities;
+    const Tool* tool = nullptr;  ///< that is called, if one is
     bool streams = false;
 };
 
