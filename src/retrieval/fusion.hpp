@@ -8,8 +8,11 @@
 
 namespace aeterna::retrieval {
 
-/// Below this cosine a memory says nothing about the query.
-inline constexpr float kMinCosine = 0.2F;
+/// Below this cosine a memory says nothing about the query. Low, for a word against a sentence that
+/// means the same
+/// ("coffee", "the espresso machine is on the third floor") has a cosine of 0.12; strangers mostly
+/// stay under 0.1.
+inline constexpr float kMinCosine = 0.1F;
 
 /// Where a document stands in one ranking.
 struct Standing {

@@ -131,9 +131,8 @@ class Search {
             const VectorRows* rows = rows_of(place);
             out_.without_vector += part(place).documents() - (rows == nullptr ? 0 : rows->size());
             if (rows == nullptr) continue;
-            // The high planes choose, both planes decide: 4 × is far more than their error asks
-            // for.
-            for (const auto& hit : rows->scan(*probe_, passes_[place], 4 * depth_)) {
+            // The high planes choose, both decide: twice is far more than their error asks for.
+            for (const auto& hit : rows->scan(*probe_, passes_[place], 2 * depth_)) {
                 found.push_back({hit.score, place, rows->slot_of(hit.row)});
             }
         }

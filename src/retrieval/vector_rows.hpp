@@ -64,7 +64,8 @@ class VectorRows {
     [[nodiscard]] float cosine(const Probe& probe, std::uint32_t row) const;
 
   private:
-    static constexpr std::uint32_t kChunkRows = 512;
+    static constexpr std::uint32_t kChunkRows = 8192;
+    static constexpr std::uint32_t kBlockRows = 512;  ///< scored at a time
 
     struct Free {
         void operator()(std::int8_t* memory) const noexcept { std::free(memory); }
