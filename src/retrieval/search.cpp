@@ -26,7 +26,8 @@ class Search {
         if (query.vector && query.vector->dimensions() != 0 &&
             query.vector->dimensions() <= Partition::kMaxDimensions &&
             is_well_formed(query.vector->bytes)) {
-            probe_.emplace(*query.vector);
+            probe_ = std::make_unique<VectorRows::Probe>(*query.vector);
+            dimensions_ = query.vector->dimensions();
         }
     }
 
@@ -121,8 +122,7 @@ class Search {
     }
 
     [[nodiscard]] const VectorRows* rows_of(std::size_t place) const {
-        return probe_ ? part(place).vectors_of(query_.embedder, query_.vector->dimensions())
-                      : nullptr;
+        return probe_ ? part(place).vectors_of(query_.embedder, dimensions_) : nullptr;
     }
 
     std::vector<Found> vector_ranking() {
@@ -183,7 +183,8 @@ class Search {
     std::size_t depth_;
     std::vector<QueryTerm> terms_;
     std::vector<std::vector<std::uint8_t>> passes_;
-    std::optional<VectorRows::Probe> probe_;
+    std::unique_ptr<VectorRows::Probe> probe_;  // null: no vector ranking
+    std::size_t dimensions_ = 0;
     std::vector<std::size_t> starts_;
     std::span<float> scores_;
     double full_score_ = 0;
