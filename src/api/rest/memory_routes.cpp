@@ -66,6 +66,7 @@ json::Object explanation(const memory::SearchItem& item) {
     out["layerPrecedence"] = static_cast<int>(item.memory.layer) + 1;
     out["lexicalRank"] = item.candidate.lexical_rank;
     out["bm25"] = item.candidate.bm25;
+    out["coverage"] = item.candidate.coverage;
     out["terms"] = json::Array(item.candidate.terms.begin(), item.candidate.terms.end());
     out["vectorRank"] = item.candidate.vector_rank;
     out["cosine"] =
