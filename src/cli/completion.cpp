@@ -3,7 +3,6 @@
 #include <functional>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 namespace aeterna::cli {
 

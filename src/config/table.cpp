@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include "base/text.hpp"
 #include "config/value.hpp"
@@ -35,9 +34,14 @@ result<std::string> one_text(const Given& given) {
     return text;
 }
 
+/// Where a setting is kept. A function pointer, so that the templates below are made once per type
+/// and not once per setting.
+template <class T>
+using At = T& (*)(Settings&);
+
 /// Adds what most kinds share: `read` makes a T from one text, `at` says where it is kept.
-template <class T, class Read, class At, class Show>
-Setting scalar(Setting base, Read read, At at, Show show) {
+template <class T, class Read, class Show>
+Setting scalar(Setting base, Read read, At<T> at, Show show) {
     base.set = [read, at](Settings& settings, const Given& given) -> result<void> {
         auto text = one_text(given);
         if (!text) return tl::unexpected(std::move(text).error());
@@ -53,15 +57,13 @@ Setting scalar(Setting base, Read read, At at, Show show) {
     return base;
 }
 
-template <class At>
-Setting text(Setting base, At at) {
+Setting text(Setting base, At<std::string> at) {
     return scalar<std::string>(
         std::move(base), [](std::string value) -> result<std::string> { return value; }, at,
         [](const std::string& value) { return value; });
 }
 
-template <class At>
-Setting address(Setting base, At at) {
+Setting address(Setting base, At<std::string> at) {
     base.type = "host:port";
     return scalar<std::string>(
         std::move(base),
@@ -72,8 +74,7 @@ Setting address(Setting base, At at) {
         at, [](const std::string& value) { return value; });
 }
 
-template <class At>
-Setting file_path(Setting base, At at) {
+Setting file_path(Setting base, At<std::filesystem::path> at) {
     base.type = "folder";
     base.path = true;
     return scalar<std::filesystem::path>(
@@ -97,8 +98,7 @@ std::string plain(std::uint64_t value) {
     return std::to_string(value);
 }
 
-template <class At>
-Setting number(Setting base, std::uint64_t low, std::uint64_t high, At at) {
+Setting number(Setting base, std::uint64_t low, std::uint64_t high, At<std::size_t> at) {
     base.type = fmt::format("number, {} to {}", low, high);
     return scalar<std::uint64_t>(
         std::move(base),
@@ -106,8 +106,7 @@ Setting number(Setting base, std::uint64_t low, std::uint64_t high, At at) {
         plain);
 }
 
-template <class At>
-Setting bytes(Setting base, std::uint64_t low, std::uint64_t high, At at) {
+Setting bytes(Setting base, std::uint64_t low, std::uint64_t high, At<std::size_t> at) {
     base.type = fmt::format("size, {} to {}", format_bytes(low), format_bytes(high));
     return scalar<std::uint64_t>(
         std::move(base),
@@ -117,8 +116,8 @@ Setting bytes(Setting base, std::uint64_t low, std::uint64_t high, At at) {
         at, format_bytes);
 }
 
-template <class Span, class At>
-Setting duration(Setting base, milliseconds low, milliseconds high, At at) {
+template <class Span>
+Setting duration(Setting base, milliseconds low, milliseconds high, At<Span> at) {
     base.type = fmt::format("duration, {} to {}", format_duration(low), format_duration(high));
     return scalar<Span>(
         std::move(base),
@@ -138,8 +137,8 @@ Setting duration(Setting base, milliseconds low, milliseconds high, At at) {
 template <class E>
 using Words = std::vector<std::pair<std::string_view, E>>;
 
-template <class E, class At>
-Setting choice(Setting base, Words<E> words, At at) {
+template <class E>
+Setting choice(Setting base, Words<E> words, std::type_identity_t<At<E>> at) {
     std::string list;
     for (const auto& [word, value] : words) list += (list.empty() ? "" : "|") + std::string(word);
     base.type = list;
@@ -161,8 +160,8 @@ Setting choice(Setting base, Words<E> words, At at) {
         });
 }
 
-template <class At>
-Setting texts(Setting base, std::vector<std::string_view> allowed, At at) {
+Setting texts(Setting base, std::vector<std::string_view> allowed,
+              At<std::vector<std::string>> at) {
     base.list = true;
     base.type = allowed.empty() ? "list, by commas" : fmt::format("{}", fmt::join(allowed, ","));
     base.set = [allowed, at](Settings& settings, const Given& given) -> result<void> {
