@@ -163,6 +163,11 @@ task<result<std::vector<Tcp::endpoint>>> HttpClient::Impl::resolve(std::shared_p
     error_code error;
     const auto address = asio::ip::make_address(self->origin.host, error);
     if (!error) co_return std::vector{Tcp::endpoint(address, self->origin.port)};
+    if (self->origin.host == "localhost") {
+        // RFC 6761: always this machine, whatever a resolver or a hosts file says, or does not.
+        co_return std::vector{Tcp::endpoint(asio::ip::address_v4::loopback(), self->origin.port),
+                              Tcp::endpoint(asio::ip::address_v6::loopback(), self->origin.port)};
+    }
     using Resolver = asio::ip::basic_resolver<Tcp, LoopExecutor>;
     struct State {
         State(LoopExecutor executor, Deadline until)
