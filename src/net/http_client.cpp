@@ -211,6 +211,8 @@ task<result<std::unique_ptr<Wire>>> HttpClient::Impl::connect(std::shared_ptr<Im
             wire->socket().set_option(Tcp::no_delay(true), ignored);
             error = co_await wire->handshake();
             if (!error && !guard.passed()) co_return std::move(wire);
+            // Who answers and is not trusted is the answer; another address would only hide why.
+            if (error && !guard.passed()) break;
         }
         if (guard.passed()) {
             if (deadline.passed()) co_return fail(self->too_late());
