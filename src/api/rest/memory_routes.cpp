@@ -77,16 +77,21 @@ json::Object explanation(const memory::SearchItem& item) {
     json::Array folded;
     for (const MemoryId& id : item.ranked.folded) folded.emplace_back(id.str());
     out["folded"] = std::move(folded);
+    const std::string words =
+        item.candidate.lexical_rank == 0
+            ? "no match"
+            : fmt::format("#{}, {:.0f} % of the query", item.candidate.lexical_rank,
+                          item.candidate.coverage * 100);
+    const std::string meaning = item.candidate.vector_rank == 0
+                                    ? "no match"
+                                    : fmt::format("#{}, cosine {:.2f}", item.candidate.vector_rank,
+                                                  item.candidate.cosine.value_or(0));
     out["why"] = fmt::format(
-        "score {:.3f} = fused ranks {:.3f} (words: {}, meaning: {}) x decay {:.3f} x importance "
-        "{:.2f}; on a tie the {} "
-        "layer has precedence {} of 7",
-        item.ranked.score, item.ranked.fused,
-        item.candidate.lexical_rank != 0 ? fmt::format("#{}", item.candidate.lexical_rank)
-                                         : "no match",
-        item.candidate.vector_rank != 0 ? fmt::format("#{}", item.candidate.vector_rank)
-                                        : "no match",
-        item.ranked.decay, item.ranked.importance_factor, memory::name_of(item.memory.layer),
+        "score {:.3f} = both rankings {:.3f} (words: {}; meaning: {}) x decay {:.3f} x importance "
+        "{:.2f}; on a tie the "
+        "{} layer has precedence {} of 7",
+        item.ranked.score, item.ranked.fused, words, meaning, item.ranked.decay,
+        item.ranked.importance_factor, memory::name_of(item.memory.layer),
         static_cast<int>(item.memory.layer) + 1);
     return out;
 }
