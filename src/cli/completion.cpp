@@ -141,9 +141,9 @@ std::string fish_script(const CommandSpec& root) {
         for (const auto& option : command.options) {
             if (option.positional()) {
                 if (!option.choices.empty()) {
-                    out += fmt::format(
-                        "complete -c aeterna -n \"__aeterna_at exactly '{}'\" -a '{}'\n", at,
-                        fmt::join(option.choices, " "));
+                    out +=
+                        fmt::format("complete -c aeterna -n \"__aeterna_at under '{}'\" -a '{}'\n",
+                                    at, fmt::join(option.choices, " "));
                 } else if (takes_file(option)) {
                     out += fmt::format("complete -c aeterna -n \"__aeterna_at exactly '{}'\" -F\n",
                                        at);

@@ -18,6 +18,7 @@
 #include "cli/requests.hpp"
 #include "cli/table.hpp"
 #include "cli/transfer.hpp"
+#include "cli/width.hpp"
 #include "config/value.hpp"
 
 namespace aeterna::cli {
@@ -55,6 +56,8 @@ int show(const Invocation& line, const net::HttpResponse& response) {
         note(response.body);
         return exit_code_of(error);
     }
+    if (const auto missing = response.headers.find("X-Aeterna-Degraded"))
+        note(fmt::format("note: the server answered without its {}", printable(*missing)));
     if (line.has("--json")) {
         if (!response.body.empty()) print(response.body + "\n");
     } else {
@@ -233,7 +236,12 @@ int run_remote(const Invocation& given) {
     Progress progress;
     client.on_wait([&progress](std::string_view text) { progress.show(text); });
     const auto answer = talk(client, *line, std::move(*calls), timeout);
-    if (!answer) return report(answer.error());
+    if (!answer) {
+        const int code = report(answer.error());
+        if (answer.error().reason == "no_server" && line->command.starts_with("key "))
+            note("--data-dir DIR works on a data folder without a server");
+        return code;
+    }
     const int code = show(*line, *answer);
     const bool differs = line->command == "index verify" && says(*answer, "equal", false);
     return code == kOk && differs ? static_cast<int>(kFailed) : code;
