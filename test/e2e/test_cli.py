@@ -224,12 +224,30 @@ class Unreliable:
                 return
             threading.Thread(target=self.serve, args=(client,), daemon=True).start()
 
+    @staticmethod
+    def whole_message(source):
+        """A head and the body its Content-Length promises; empty at the end."""
+        data = b""
+        while b"\r\n\r\n" not in data:
+            piece = source.recv(65536)
+            if not piece:
+                return b""
+            data += piece
+        head, _, body = data.partition(b"\r\n\r\n")
+        length = [int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")]
+        while len(body) < sum(length):
+            piece = source.recv(65536)
+            if not piece:
+                return b""
+            data, body = data + piece, body + piece
+        return data
+
     def serve(self, client):
         with client, socket.create_connection((self.server.host, self.server.port)) as upstream:
-            while request := client.recv(65536):
+            while request := self.whole_message(client):
                 self.requests.append(request)
                 upstream.sendall(request)
-                answer = upstream.recv(65536)
+                answer = self.whole_message(upstream)
                 if self.cuts > 0:
                     self.cuts -= 1
                     return
