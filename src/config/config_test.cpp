@@ -20,7 +20,7 @@ using testing::Not;
 Sources bare() {
     Sources out;
     out.environment["HOME"] = "/home/ann";
-    out.working_folder = "/work";
+    out.working_folder = "/srv";
     out.system_file = "/nonexistent/config.yaml";
     return out;
 }
@@ -163,7 +163,7 @@ TEST(Load, RelativeFoldersAreTakenFromWhereTheyWereWritten) {
     EXPECT_EQ(from_text("data:\n  dir: ~/mem\n")->settings.data.dir, "/home/ann/mem");
     auto sources = bare();
     sources.environment["AETERNA_DATA_DIR"] = "mem";
-    EXPECT_EQ(load(sources)->settings.data.dir, "/work/mem");
+    EXPECT_EQ(load(sources)->settings.data.dir, "/srv/mem");
 }
 
 TEST(Load, SaysWhereAndWhatIsWrong) {

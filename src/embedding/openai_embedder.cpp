@@ -40,7 +40,7 @@ Error refused(const std::string& host, const net::HttpResponse& response) {
                         "embedding.model"};
         case 429: {
             Error error(Code::kRateLimited, "embedding_rate_limited",
-                        who + " takes no more requests for now (429); try again later");
+                        who + " takes no more requests at the moment (429); try again later");
             const auto after = response.headers.find("Retry-After").value_or("");
             std::int64_t seconds = 0;
             const auto* const end = after.data() + after.size();
