@@ -53,7 +53,7 @@ int create(const Invocation& line, const config::Settings& settings) {
         if (const auto role = security::role_named(name)) roles.push_back(*role);
     }
     if (roles.empty()) roles.push_back(security::Role::kDeveloper);
-    const std::string subject(trim(*line.one("--subject")));
+    const std::string subject(trim(line.text("--subject")));
     if (subject.empty() || subject.size() > 400)
         return report(Error(Code::kMalformed, "usage", "--subject must have 1 to 400 bytes"));
     std::optional<Timestamp> expires_at;
@@ -83,7 +83,7 @@ int list(const Invocation& line, const config::Settings& settings) {
 }
 
 int revoke(const Invocation& line, const config::Settings& settings) {
-    const auto id = KeyId::parse(*line.one("ID"));
+    const auto id = KeyId::parse(line.text("ID"));
     if (!id) return report(Error(Code::kMalformed, "usage", "the key's id must be a UUID"));
     const auto done = service::revoke_key_offline(settings, tenant(), *id);
     if (!done) return report(done.error());

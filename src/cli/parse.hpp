@@ -18,6 +18,8 @@ struct Invocation {
 
     [[nodiscard]] bool has(std::string_view name) const;
     [[nodiscard]] std::optional<std::string> one(std::string_view name) const;
+    /// Of one that is required, so that it is there.
+    [[nodiscard]] std::string text(std::string_view name) const { return one(name).value_or(""); }
     [[nodiscard]] std::vector<std::string> all(std::string_view name) const;
 };
 

@@ -185,7 +185,7 @@ Calls memory_search(Builder& in) {
 }
 
 Calls memory_get(Builder& in) {
-    std::string target = "/api/v1/memory/" + in.id(*in.line().one("ID"));
+    std::string target = "/api/v1/memory/" + in.id(in.line().text("ID"));
     Object at;
     in.time("--as-of", "asOf", at, false);
     if (!at.empty())
@@ -209,7 +209,7 @@ Calls memory_update(Builder& in) {
     in.number("--importance", "importance", 0, 1);
     in.time("--expires", "expiresAt", in.body, true);
     if (in.body.empty()) in.refuse("nothing to change was given");
-    Call call = post("/api/v1/memory/" + in.id(*in.line().one("ID")), std::move(in.body), true);
+    Call call = post("/api/v1/memory/" + in.id(in.line().text("ID")), std::move(in.body), true);
     call.method = "PUT";
     if_version(in, call);
     return {std::move(call)};
@@ -230,7 +230,7 @@ Calls memory_delete(Builder& in) {
 }
 
 Calls memory_history(Builder& in) {
-    return {get("/api/v1/memory/" + in.id(*in.line().one("ID")) + "/history")};
+    return {get("/api/v1/memory/" + in.id(in.line().text("ID")) + "/history")};
 }
 
 Calls memory_feedback(Builder& in) {
@@ -239,21 +239,21 @@ Calls memory_feedback(Builder& in) {
                                                                           {"outdated", -0.7},
                                                                           {"inaccurate", -1.0},
                                                                           {"duplicate", -0.5}}};
-    const std::string reward = *in.line().one("REWARD");
+    const std::string reward = in.line().text("REWARD");
     in.body["rewardType"] = reward;
     for (const auto& [name, score] : kScores) {
         if (name == reward) in.body["score"] = score;
     }
     in.number("--score", "score", -1, 1);
-    return {post("/api/v1/memory/" + in.id(*in.line().one("ID")) + "/feedback", std::move(in.body),
+    return {post("/api/v1/memory/" + in.id(in.line().text("ID")) + "/feedback", std::move(in.body),
                  true)};
 }
 
 Calls memory_promote(Builder& in) {
-    const std::string layer = *in.line().one("--to");
+    const std::string layer = in.line().text("--to");
     in.body["targetLayer"] = layer;
     in.identifiers(layer, false);
-    return {post("/api/v1/memory/" + in.id(*in.line().one("ID")) + "/promote", std::move(in.body),
+    return {post("/api/v1/memory/" + in.id(in.line().text("ID")) + "/promote", std::move(in.body),
                  true)};
 }
 
@@ -272,7 +272,7 @@ Calls key_list(Builder&) {
     return {get("/api/v1/keys")};
 }
 Calls key_revoke(Builder& in) {
-    return {post("/api/v1/keys/" + in.id(*in.line().one("ID")) + "/revoke", {}, false)};
+    return {post("/api/v1/keys/" + in.id(in.line().text("ID")) + "/revoke", {}, false)};
 }
 Calls index_rebuild(Builder&) {
     return {post("/api/v1/index/rebuild", {}, false)};

@@ -148,7 +148,7 @@ int run_export(const Invocation& line, const Server& server) {
     if (const auto done = target.finish(); !done) return report(done.error());
     if (line.one("FILE").value_or("-") != "-") {
         print(fmt::format("{} memories, {}, in {}\n", grouped(received.lines),
-                          human_bytes(received.bytes), *line.one("FILE")));
+                          human_bytes(received.bytes), line.text("FILE")));
     }
     return kOk;
 }
@@ -195,7 +195,7 @@ int finish_import(const Invocation& line, const ImportTotals& totals,
 }
 
 int run_import(const Invocation& line, const Server& server) {
-    const std::string file = *line.one("FILE");
+    const std::string file = line.text("FILE");
     const int number = file == "-" ? 0 : ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
     if (number < 0) return report(system_error("cannot be read", file, errno));
     const Descriptor source(number);

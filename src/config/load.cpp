@@ -31,7 +31,7 @@ std::string_view variable(const Sources& sources, const std::string& name) {
 /// $XDG_x, else ~/rest, else empty.
 std::filesystem::path user_folder(const Sources& sources, const char* xdg, const char* rest) {
     // The XDG rules: a relative path there is invalid and to be ignored.
-    const std::filesystem::path given(variable(sources, xdg));
+    std::filesystem::path given(variable(sources, xdg));
     if (given.is_absolute()) return given;
     const std::filesystem::path home(variable(sources, "HOME"));
     return home.is_absolute() ? home / rest : std::filesystem::path();

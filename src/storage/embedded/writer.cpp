@@ -62,6 +62,7 @@ void Writer::submit(std::unique_ptr<WriteJob> job) {
         }
     }
     if (refusal) {
+        // NOLINTNEXTLINE(bugprone-use-after-move): a refused job was not moved away.
         job->done(std::move(refusal));
     } else {
         wake_.notify_one();
